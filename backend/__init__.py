@@ -1,0 +1,1 @@
+"""From an integer Graph to a Plan, C text, ELF and image."""

@@ -1,0 +1,1 @@
+"""The C kernels and the linker script that generated code is built from."""

@@ -1,0 +1,1 @@
+"""The PIE instruction table and what is derived from it."""

@@ -1,0 +1,1 @@
+"""The pass pipeline: one file per pass, one function Graph -> Graph each."""

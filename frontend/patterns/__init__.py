@@ -1,0 +1,1 @@
+"""Quantizer patterns: one file per export form."""

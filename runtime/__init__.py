@@ -1,0 +1,1 @@
+"""Devices that run an image, and verification of what they return."""
