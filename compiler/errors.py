@@ -1,12 +1,12 @@
 """The one exception family of p4c, and the record of a single problem.
 
-    P4CError                the user's or the hardware's failure; anything else that escapes is a bug of p4c
-    ├── InputError          exit status 2: a bad model, file, array or option
-    │   ├── ModelError      one or more problems of a model, all found in one run
-    │   └── IRError         malformed IR text or a graph that breaks a rule of the IR
-    ├── ToolchainError      exit status 2: the C compiler is missing, hangs or refuses
-    └── DeviceError         exit status 3: the simulator or a board failed
-        └── DeviceFault     the code on the device faulted (pc, symbol, address)
+P4CError                the user's or the hardware's failure; anything else that escapes is a bug of p4c
+├── InputError          exit status 2: a bad model, file, array or option
+│   ├── ModelError      one or more problems of a model, all found in one run
+│   └── IRError         malformed IR text or a graph that breaks a rule of the IR
+├── ToolchainError      exit status 2: the C compiler is missing, hangs or refuses
+└── DeviceError         exit status 3: the simulator or a board failed
+    └── DeviceFault     the code on the device faulted (pc, symbol, address)
 """
 
 from __future__ import annotations

@@ -1,0 +1,31 @@
+"""The op table: every op of the IR, declared once."""
+
+from __future__ import annotations
+
+from .convolution import CONV2D, QCONV2D
+from .definition import AttrDef, OpDef, OpError
+from .elementwise import CLIP, RELU
+from .fully_connected import FULLY_CONNECTED, QFULLY_CONNECTED
+from .pooling import MAX_POOL
+from .quantization import DEQUANTIZE, QUANTIZE
+from .shape import CONVERT_LAYOUT, RESHAPE, TRANSPOSE
+
+OPS: dict[str, OpDef] = {
+    op.name: op
+    for op in (
+        QUANTIZE,
+        DEQUANTIZE,
+        CONV2D,
+        QCONV2D,
+        FULLY_CONNECTED,
+        QFULLY_CONNECTED,
+        MAX_POOL,
+        RELU,
+        CLIP,
+        RESHAPE,
+        TRANSPOSE,
+        CONVERT_LAYOUT,
+    )
+}
+
+__all__ = ["OPS", "AttrDef", "OpDef", "OpError"]

@@ -1,0 +1,102 @@
+"""conv2d on reals, and qconv2d, its integer form with explicit shifts and a fused max-pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..ir import Array, Node, TensorType
+from .accumulate import CLAMP_ATTRS, centered, check_integer, check_real, integer_result, real_result
+from .definition import AttrDef, OpDef, OpError, Types
+from .pooling import max_pool, pooled_size
+
+CONV_ATTRS = {
+    "strides": AttrDef("ints", (1, 1)),
+    "pads": AttrDef("ints", (0, 0, 0, 0)),
+    "dilations": AttrDef("ints", (1, 1)),
+    "groups": AttrDef("int", 1),
+}
+POOL_ATTRS = {"pool_kernel": AttrDef("ints", (1, 1)), "pool_strides": AttrDef("ints", (1, 1))}
+
+
+def conv_shape(node: Node, types: Types) -> tuple[int, ...]:
+    """[N, O, OH, OW] of a convolution without its fused pool; pads are top, left, bottom, right."""
+    x, w = types[0].shape, types[1].shape
+    if len(x) != 4 or len(w) != 4:
+        raise OpError(f"input {list(x)} and weights {list(w)}, expected four axes each")
+    groups = node.int("groups")
+    if x[1] != w[1] * groups or w[0] % groups:
+        raise OpError(f"{x[1]} input channels, weights {list(w)}, {groups} groups: channels do not fit")
+    sizes = []
+    for axis in (0, 1):
+        padded = x[2 + axis] + node.ints("pads")[axis] + node.ints("pads")[axis + 2]
+        window = (w[2 + axis] - 1) * node.ints("dilations")[axis] + 1
+        if window > padded:
+            raise OpError(f"a window of {window} does not fit a padded input of {padded}")
+        sizes.append((padded - window) // node.ints("strides")[axis] + 1)
+    return (x[0], w[0], sizes[0], sizes[1])
+
+
+def accumulators(node: Node, types: Types, x: Array, w: Array) -> Array:
+    """sum of (x - zx) * (w - zw) over each window, float64 [N, O, OH, OW], exact on integers."""
+    x, w = centered(x, types[0]), centered(w, types[1])
+    top, left, bottom, right = node.ints("pads")
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    (dy, dx), (sy, sx), groups = node.ints("dilations"), node.ints("strides"), node.int("groups")
+    window = ((w.shape[2] - 1) * dy + 1, (w.shape[3] - 1) * dx + 1)
+    views = np.lib.stride_tricks.sliding_window_view(x, window, axis=(2, 3))[:, :, ::sy, ::sx, ::dy, ::dx]
+    n, _, height, width = views.shape[:4]
+    views = views.reshape(n, groups, -1, *views.shape[2:])
+    w = w.reshape(groups, -1, *w.shape[1:])
+    out = [np.tensordot(views[:, g], w[g], axes=([1, 4, 5], [1, 2, 3])) for g in range(groups)]
+    return np.concatenate(out, axis=3).transpose(0, 3, 1, 2).reshape(n, -1, height, width)
+
+
+def _evaluate_conv2d(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
+    return real_result(node, types, arrays, accumulators(node, types, arrays[0], arrays[1]))
+
+
+CONV2D = OpDef(
+    name="conv2d",
+    summary="2-D convolution of reals; a quantized result means that its quantizer is folded in",
+    operands=("x", "w", "bias?"),
+    attrs={**CONV_ATTRS, **CLAMP_ATTRS},
+    infer=conv_shape,
+    check=check_real,
+    evaluate=_evaluate_conv2d,
+)
+
+
+def _pooled_shape(node: Node, types: Types) -> tuple[int, ...]:
+    shape = conv_shape(node, types)
+    kernel, strides = node.ints("pool_kernel"), node.ints("pool_strides")
+    sizes = (pooled_size(shape[2 + axis], kernel[axis], strides[axis], 0) for axis in (0, 1))
+    return (*shape[:2], *sizes)
+
+
+def _check_qconv2d(node: Node, types: Types) -> Iterator[str]:
+    yield from check_integer(node, types)
+    if types[0].layout != node.type.layout and min(types[0].elements, node.type.elements) > 0:
+        yield f"input layout {types[0].layout} and result layout {node.type.layout}, expected the same"
+
+
+def _evaluate_qconv2d(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
+    stored = integer_result(node, arrays, accumulators(node, types, arrays[0], arrays[1]))
+    return max_pool(stored, node.ints("pool_kernel"), node.ints("pool_strides"), (0, 0, 0, 0))
+
+
+def conv_output(node: Node, types: Types) -> TensorType:
+    """The type of a qconv2d's result before its fused max-pool."""
+    return node.type.with_(shape=conv_shape(node, types))
+
+
+QCONV2D = OpDef(
+    name="qconv2d",
+    summary="clamp(((sum (x - zx)(w - zw) + bias) >> shift, rounded) + zy), then max-pool; int32 without shift",
+    operands=("x", "w", "bias", "shift?", "rounding?"),
+    attrs={**CONV_ATTRS, **CLAMP_ATTRS, **POOL_ATTRS},
+    infer=_pooled_shape,
+    check=_check_qconv2d,
+    evaluate=_evaluate_qconv2d,
+)

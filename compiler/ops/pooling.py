@@ -1,0 +1,55 @@
+"""max_pool: keeps its input's grid, so it is the same op on reals and on stored integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..ir import Array, Node
+from .definition import AttrDef, OpDef, OpError, Types, keeps_type
+
+
+def pooled_size(size: int, kernel: int, stride: int, pads: int) -> int:
+    """Output length of one axis; OpError when no window fits."""
+    if kernel > size + pads:
+        raise OpError(f"a pooling window of {kernel} does not fit a padded input of {size + pads}")
+    return (size + pads - kernel) // stride + 1
+
+
+def max_pool(x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]) -> Array:
+    """Maximum over windows of [N, C, H, W]; pads (top, left, bottom, right) never win."""
+    low = -np.inf if x.dtype == np.float32 else np.iinfo(x.dtype).min
+    top, left, bottom, right = pads
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=low)
+    views = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), axis=(2, 3))
+    out: Array = views[:, :, :: strides[0], :: strides[1]].max(axis=(4, 5))
+    return out
+
+
+def _infer(node: Node, types: Types) -> tuple[int, ...]:
+    shape = types[0].shape
+    if len(shape) != 4:
+        raise OpError(f"input {list(shape)}, expected four axes")
+    kernel, strides, pads = node.ints("kernel"), node.ints("strides"), node.ints("pads")
+    sizes = (pooled_size(shape[2 + a], kernel[a], strides[a], pads[a] + pads[a + 2]) for a in (0, 1))
+    return (*shape[:2], *sizes)
+
+
+def _evaluate(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
+    return max_pool(arrays[0], node.ints("kernel"), node.ints("strides"), node.ints("pads"))
+
+
+MAX_POOL = OpDef(
+    name="max_pool",
+    summary="maximum over each window of [N, C, H, W]; padding never wins",
+    operands=("x",),
+    attrs={
+        "kernel": AttrDef("ints"),
+        "strides": AttrDef("ints", (1, 1)),
+        "pads": AttrDef("ints", (0, 0, 0, 0)),
+    },
+    infer=_infer,
+    check=keeps_type,
+    evaluate=_evaluate,
+)
