@@ -13,6 +13,9 @@ from .quantization import check_clamp
 
 CLAMP_ATTRS = {"qmin": AttrDef("int", -128), "qmax": AttrDef("int", 127)}
 
+# The proven bound on |accumulator|; 0 as long as it is not proven.
+BOUND_ATTRS = {"acc_bound": AttrDef("int", 0)}
+
 
 def centered(array: Array, type_: TensorType) -> Array:
     """q - zero_point as float64 (exact for every integer below 2^53); f32 unchanged but for the width."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..ir import Array, Node, TensorType
-from .accumulate import CLAMP_ATTRS, centered, check_integer, check_real, integer_result, real_result
+from .accumulate import BOUND_ATTRS, CLAMP_ATTRS, centered, check_integer, check_real, integer_result, real_result
 from .definition import AttrDef, OpDef, OpError, Types
 from .pooling import max_pool, pooled_size
 
@@ -95,7 +95,7 @@ QCONV2D = OpDef(
     name="qconv2d",
     summary="clamp(((sum (x - zx)(w - zw) + bias) >> shift, rounded) + zy), then max-pool; int32 without shift",
     operands=("x", "w", "bias", "shift?", "rounding?"),
-    attrs={**CONV_ATTRS, **CLAMP_ATTRS, **POOL_ATTRS},
+    attrs={**CONV_ATTRS, **CLAMP_ATTRS, **POOL_ATTRS, **BOUND_ATTRS},
     infer=_pooled_shape,
     check=_check_qconv2d,
     evaluate=_evaluate_qconv2d,

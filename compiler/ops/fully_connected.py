@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array, Node
-from .accumulate import CLAMP_ATTRS, centered, check_integer, check_real, integer_result, real_result
+from .accumulate import BOUND_ATTRS, CLAMP_ATTRS, centered, check_integer, check_real, integer_result, real_result
 from .definition import OpDef, OpError, Types
 
 
@@ -46,7 +46,7 @@ QFULLY_CONNECTED = OpDef(
     name="qfully_connected",
     summary="clamp(((sum (x - zx)(w - zw) + bias) >> shift, rounded) + zy); int32 accumulators without shift",
     operands=("x", "w", "bias", "shift?", "rounding?"),
-    attrs=CLAMP_ATTRS,
+    attrs={**CLAMP_ATTRS, **BOUND_ATTRS},
     infer=_shape,
     check=check_integer,
     evaluate=_evaluate_integer,

@@ -1,1 +1,58 @@
-"""The pass pipeline: one file per pass, one function Graph -> Graph each."""
+"""The pass pipeline: one file per pass, one function Graph -> Graph each, in the order of PIPELINE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..ir import Graph
+from ..verifier import verify
+from .assign_layouts import assign_layouts
+from .convert_to_integer import convert_to_integer
+from .fold_clamps import fold_clamps
+from .fold_flatten import fold_flatten
+from .fold_quantizers import fold_quantizers
+from .fuse_max_pools import fuse_max_pools
+from .hoist_quantizers import hoist_quantizers
+from .prove_accumulators import prove_accumulators
+
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
+    hoist_quantizers,
+    fold_clamps,
+    fold_quantizers,
+    fold_flatten,
+    convert_to_integer,
+    fuse_max_pools,
+    prove_accumulators,
+    assign_layouts,
+)
+
+
+def pass_name(transform: Callable[[Graph], Graph]) -> str:
+    """The name of a pass on the command line and in dumps: fold_clamps is `fold-clamps`."""
+    return transform.__name__.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The graph as it stands after the pass `name`; number 0 is the imported graph."""
+
+    number: int
+    name: str
+    graph: Graph
+
+
+def run_passes(graph: Graph, observe: Callable[[Stage], None], *, after: str = "import") -> Graph:
+    """Run the pipeline on `graph`, verifying after every pass and showing each stage to `observe`.
+
+    `after` names the stage that `graph` is: only the passes behind it run.
+    """
+    names = ["import", *(pass_name(transform) for transform in PIPELINE)]
+    start = names.index(after)
+    verify(graph, after)
+    observe(Stage(start, after, graph))
+    for number, transform in enumerate(PIPELINE[start:], start + 1):
+        graph = transform(graph)
+        verify(graph, names[number])
+        observe(Stage(number, names[number], graph))
+    return graph

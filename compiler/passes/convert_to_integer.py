@@ -1,0 +1,173 @@
+"""Turn multiply-accumulate ops on reals into integer ops with int32 bias, shift and rounding per channel.
+
+    %q = conv2d(%x : i8 q(e=5), %w : i8 q(e=7), %b : f32) : i8 q(e=4)
+    =>
+    %q = qconv2d(%x, %w, %bias : i32[O], %shift : i8[O] = 8, %rounding : i8[O]) : i8 q(e=4)
+
+Rounding (design: Numerics). With bias b in accumulator units and shift s >= 1, an integer b rounds half to even. Any
+other b can meet no tie, and floor((acc + floor(b) + 2^(s-1)) >> s) is exact. Without a quantizer the accumulators
+leave the device as int32 and the graph's `dequantize` adds what is left of the bias.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import numerics
+from ..errors import ModelError, Problem
+from ..ir import Array, Constant, Graph, Node, QuantParams, TensorType
+
+INTEGER_OPS = {"conv2d": "qconv2d", "fully_connected": "qfully_connected"}
+
+
+def convert_to_integer(graph: Graph) -> Graph:
+    """Replace each real op of INTEGER_OPS; raises ModelError with every op that has no exact integer form."""
+    result = Graph(graph.name, dict(graph.inputs), dict(graph.constants), {}, list(graph.outputs))
+    problems: list[Problem] = []
+    for node in graph:
+        if node.op not in INTEGER_OPS:
+            result.add(node)
+            continue
+        found = _problems(graph, node)
+        problems += found
+        if not found:
+            _convert(result, node)
+    if problems:
+        raise ModelError(problems)
+    result.remove_unused()
+    return result
+
+
+def _problems(graph: Graph, node: Node) -> list[Problem]:
+    def problem(what: str, advice: str, tensor: str) -> Problem:
+        return Problem(what, advice, node.loc or node.name, node.op, tensor)
+
+    found = []
+    for operand in node.operands[:2]:
+        type_ = graph.type_of(operand)
+        if type_.params is None:
+            advice = "add a quantizer for this tensor in training"
+            found.append(problem(f"the operand is {type_.dtype} and has no quantizer, expected int8", advice, operand))
+        elif type_.dtype != "i8" or not type_.params.symmetric:
+            what = f"the operand is {type_.dtype} with zero point {type_.params.zero_point[0]}, expected int8 with 0"
+            found.append(problem(what, "quantize symmetrically to int8", operand))
+        elif type_.params.exponents is None:
+            what = f"the scale {type_.params.scale[0]!r} is no power of two"
+            found.append(problem(what, "export with power-of-two scales", operand))
+    if node.operands[1] not in graph.constants:
+        found.append(problem("the weights are computed, expected a constant", "store them in the file", node.operands[1]))
+    params = node.type.params
+    if params is not None and (params.exponent is None or not params.symmetric or node.type.dtype != "i8"):
+        what = f"the output is {node.type.dtype} with scale {params.scale[0]!r} and zero point {params.zero_point[0]}"
+        found.append(problem(what + ", expected int8, 2^-e and 0", "export with power-of-two scales", node.name))
+    if not found and params is None and set(u.op for u in graph.users(node.name)) - {"dequantize"}:
+        what = "the result is used as float32, expected a quantizer behind it"
+        found.append(problem(what, "add an activation quantizer for this tensor in training", node.name))
+    return found or _bias_problems(graph, node)
+
+
+def _bias_problems(graph: Graph, node: Node) -> list[Problem]:
+    if node.type.params is None or len(node.operands) < 3:
+        return []
+    units, shift = bias_units(graph, node), shifts(graph, node)
+    bad = np.flatnonzero((units != np.floor(units)) & (shift < 1))
+    big = np.flatnonzero(np.abs(units) >= 2**31)
+    if not bad.size and not big.size:
+        return []
+    channel = int((bad if bad.size else big)[0])
+    what = f"the bias of channel {channel} is {units[channel]} accumulator units" + (
+        " with no shift to round it" if bad.size else ", over 32 bits"
+    )
+    return [Problem(what, "store int32 biases with scale sx * sw", node.loc or node.name, node.op, node.operands[2])]
+
+
+def accumulator_exponents(graph: Graph, node: Node) -> Array:
+    """e per output channel, accumulators denoting acc * 2^-e; int64 [O]."""
+    x, w = (graph.type_of(operand).params for operand in node.operands[:2])
+    assert x is not None and w is not None and x.exponent is not None and w.exponents is not None  # noqa: PT018
+    exponents = np.array(w.exponents, dtype=np.int64) + x.exponent
+    return np.broadcast_to(exponents, (graph.type_of(node.operands[1]).shape[0],))
+
+
+def shifts(graph: Graph, node: Node) -> Array:
+    """Right shift per output channel of a node with a quantized result; int64 [O]."""
+    assert node.type.params is not None and node.type.params.exponent is not None  # noqa: PT018
+    return accumulator_exponents(graph, node) - node.type.params.exponent
+
+
+def bias_units(graph: Graph, node: Node) -> Array:
+    """The bias in accumulator units, float64 [O], exact; zeros when there is none."""
+    exponents = accumulator_exponents(graph, node)
+    if len(node.operands) < 3:
+        return np.zeros(len(exponents))
+    bias = graph.constants[node.operands[2]]
+    reals = bias.array.astype(np.float64)
+    if bias.type.params is not None:
+        reals = reals * bias.type.params.along(bias.type.params.scale, 1, np.float64)  # type: ignore[arg-type]
+    return np.ldexp(reals, exponents)
+
+
+@dataclass(frozen=True)
+class Requantization:
+    """int32 bias, shift and rounding of each output channel."""
+
+    bias: Array
+    shift: Array
+    rounding: Array
+
+
+def exact_requantization(units: Array, shift: Array) -> Requantization:
+    """The integers that round acc + units exactly as half-to-even of the real would; see the module's text."""
+    whole = np.floor(units).astype(np.int64)
+    on_grid = units == whole
+    half = np.where(on_grid, 0, np.int64(1) << np.maximum(shift - 1, 0))
+    rounding = np.where(on_grid, numerics.HALF_EVEN, numerics.FLOOR)
+    return Requantization((whole + half).astype(np.int32), shift.astype(np.int8), rounding.astype(np.int8))
+
+
+def _convert(result: Graph, node: Node) -> None:
+    units = bias_units(result, node)
+    if node.type.params is None:
+        _convert_unquantized(result, node, units)
+        return
+    exact = exact_requantization(units, shifts(result, node))
+    vectors = (("bias", "i32", exact.bias), ("shift", "i8", exact.shift), ("rounding", "i8", exact.rounding))
+    extra = [_vector(result, f"{node.name}.{name}", dtype, array) for name, dtype, array in vectors]
+    result.add(_integer(node, node.name, node.type, extra))
+
+
+def _convert_unquantized(result: Graph, node: Node, units: Array) -> None:
+    exponents = accumulator_exponents(result, node)
+    uniform = len(set(exponents.tolist())) == 1
+    scale = tuple(math.ldexp(1.0, -e) for e in (exponents[:1] if uniform else exponents).tolist())
+    params = QuantParams(scale, (0,) * len(scale), None if uniform else 1)
+    on_grid = bool(np.all(units == np.rint(units)) and np.all(np.abs(units) < 2**31))
+    whole = units.astype(np.int32) if on_grid else np.zeros(len(units), np.int32)
+    bias = _vector(result, f"{node.name}.bias", "i32", whole)
+    acc = result.add(_integer(node, f"{node.name}.acc", TensorType("i32", node.type.shape, params), [bias]))
+    operands = (acc,) if on_grid else (acc, _float_bias(result, node))
+    result.add(Node(node.name, "dequantize", operands, node.type, {}, node.loc))
+
+
+def _float_bias(result: Graph, node: Node) -> str:
+    bias = result.constants[node.operands[2]]
+    if bias.type.params is None:
+        return node.operands[2]
+    reals = numerics.dequantize(bias.array, bias.type)
+    return result.add_constant(f"{node.operands[2]}.f32", Constant(TensorType("f32", reals.shape), reals))
+
+
+def _vector(result: Graph, name: str, dtype: str, array: Array) -> str:
+    return result.add_constant(name, Constant(TensorType(dtype, array.shape), array))
+
+
+def _integer(node: Node, name: str, type_: TensorType, extra: Sequence[str]) -> Node:
+    attrs = dict(node.attrs)
+    if node.op == "conv2d":
+        attrs |= {"pool_kernel": (1, 1), "pool_strides": (1, 1)}
+    attrs["acc_bound"] = 0
+    return Node(name, INTEGER_OPS[node.op], (*node.operands[:2], *extra), type_, attrs, node.loc)
