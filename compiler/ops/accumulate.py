@@ -13,6 +13,9 @@ from .quantization import check_clamp
 
 CLAMP_ATTRS = {"qmin": AttrDef("int", -128), "qmax": AttrDef("int", 127)}
 
+# The proven bound on every |partial sum|; 0 until the proof was made.
+BOUND_ATTRS = {"acc_bound": AttrDef("int", 0)}
+
 # The proven bound on |accumulator|; 0 as long as it is not proven.
 BOUND_ATTRS = {"acc_bound": AttrDef("int", 0)}
 
