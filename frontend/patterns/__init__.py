@@ -1,1 +1,24 @@
-"""Quantizer patterns: one file per export form."""
+"""Quantizer patterns: one file per export form, each putting a canonical marker in the place of its last node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...compiler.errors import Problem
+from ..onnx_model import OnnxModel, OnnxNode
+from .qdq import match_qdq
+
+# Looks at the last node of a form; gives the nodes that take its place, or None when it is not that form.
+# What is recognized but unsupported goes to the problems and becomes a poison marker.
+Pattern = Callable[[OnnxModel, OnnxNode, list[Problem]], OnnxNode | None]
+
+PATTERNS: tuple[Pattern, ...] = (match_qdq,)
+
+
+def recognize_quantizers(model: OnnxModel, problems: list[Problem]) -> None:
+    """Replace every quantizer of the model by its marker."""
+    for node in list(model.nodes):
+        markers = (pattern(model, node, problems) for pattern in PATTERNS)
+        marker = next((marker for marker in markers if marker is not None), None)
+        if marker is not None:
+            model.replace(node, marker)

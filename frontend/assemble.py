@@ -1,0 +1,142 @@
+"""Import node by node: inputs, operators through the importers' table, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onnx import TensorProto
+
+from ..compiler.builder import append
+from ..compiler.errors import Problem
+from ..compiler.ir import Graph, QuantParams, TensorType
+from .context import Context, ImporterError
+from .importers import IMPORTERS
+from .onnx_model import MARKERS, OnnxModel, OnnxNode
+from .quantizer import Quantizer
+
+INPUT_DTYPES: Mapping[int, str] = {TensorProto.FLOAT: "f32", TensorProto.INT8: "i8", TensorProto.UINT8: "u8"}
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """The graph, the ONNX tensor of each IR value, and the quantizers put on inputs."""
+
+    graph: Graph
+    tensors: Mapping[str, str]
+    input_params: Mapping[str, QuantParams]
+
+
+def assemble(model: OnnxModel, graph: Graph, exponents: Mapping[str, int], problems: list[Problem]) -> Assembled:
+    """The graph of a model whose quantizers have become markers; problems are appended."""
+    ctx = Context(model, graph, problems)
+    input_params = _import_inputs(ctx, exponents)
+    for node in model.live_nodes():
+        _import_node(ctx, node)
+    tensors = {value: tensor for tensor, value in reversed(ctx.values.items())}
+    if not any(not problem.warning for problem in problems):
+        _finish_outputs(ctx, tensors)
+        graph.remove_unused()
+    return Assembled(graph, tensors, input_params)
+
+
+def _import_inputs(ctx: Context, exponents: Mapping[str, int]) -> dict[str, QuantParams]:
+    """Declare the graph's inputs, and quantize those for which the options give an exponent."""
+    params = {}
+    for name in ctx.model.inputs:
+        info = ctx.model.types[name]
+        shape, dtype = info.static_shape, INPUT_DTYPES.get(info.element)
+        if dtype is None:
+            found = TensorProto.DataType.Name(info.element).lower()
+            what = f"the input is {found}, expected float32, int8 or uint8"
+            ctx.problems.append(Problem(what, "Export the model with a float32 input.", tensor=name))
+        if dtype is None or shape is None:
+            ctx.poisoned.add(name)
+            continue
+        ctx.graph.inputs[name] = TensorType(dtype, shape)
+        ctx.values[name] = name
+        exponent = exponents.get(name, exponents.get(""))
+        if exponent is not None and dtype == "f32":
+            params[name] = _quantize_input(ctx, name, exponent)
+    for name in sorted(set(exponents) - {"", *ctx.model.inputs}):
+        known = ", ".join(f'"{known}"' for known in ctx.model.inputs)
+        what = f"--input-exponent {name}: there is no such input; the inputs are {known}"
+        ctx.problems.append(Problem(what, "Use the name of an input, or give the exponent alone for all inputs."))
+    return params
+
+
+def _quantize_input(ctx: Context, name: str, exponent: int) -> QuantParams:
+    quantizer = Quantizer.power_of_two(exponent)
+    clamp = {"qmin": quantizer.qmin, "qmax": quantizer.qmax}
+    free = ctx.free_name(f"{name}.q")
+    append(ctx.graph, "quantize", free, [name], dtype=quantizer.dtype, params=quantizer.params, **clamp)
+    ctx.values[name] = free
+    return quantizer.params
+
+
+def _import_node(ctx: Context, node: OnnxNode) -> None:
+    """One node through its importer; behind a problem its outputs are poisoned and the import goes on."""
+    if node.key == f"{MARKERS}.Poison":
+        ctx.poison(node)
+        return
+    importer = IMPORTERS.get(node.key)
+    if importer is None:
+        # Nodes that depend on constants alone (shape chains, scales) are folded by whoever takes their result.
+        if ctx.model.constant(node.output) is None:
+            ctx.problems.append(_unsupported(node))
+            ctx.poison(node)
+        return
+    try:
+        importer.run(ctx, node)
+    except ImporterError as fault:
+        if fault.problem is not None:
+            ctx.problems.append(fault.problem)
+        ctx.poison(node)
+
+
+def _unsupported(node: OnnxNode) -> Problem:
+    accepted = ", ".join(sorted(name for name in IMPORTERS if "." not in name))
+    what = f"the operator {node.key} is not supported; supported: {accepted}"
+    return node.problem(
+        what,
+        "Write the layer with supported operators, or leave it to the code around the model.",
+        tensor=node.output,
+    )
+
+
+def _finish_outputs(ctx: Context, tensors: dict[str, str]) -> None:
+    """Let the graph's outputs have their ONNX names and, where ONNX gives reals, be reals."""
+    for name in ctx.model.outputs:
+        if name not in ctx.values:
+            problem = Problem("the output does not depend on any input", "Remove the output.", tensor=name)
+            ctx.problems.append(problem)
+            continue
+        ctx.graph.outputs.append(_output(ctx, name, tensors))
+
+
+def _output(ctx: Context, name: str, tensors: dict[str, str]) -> str:
+    graph, value = ctx.graph, ctx.values[name]
+    type_ = graph.type_of(value)
+    if type_.quantized and ctx.model.types[name].element == TensorProto.FLOAT:
+        if value == name:
+            value = _rename(graph, name, ctx.free_name(f"{name}.q"), tensors)
+        append(graph, "dequantize", name, [value], dtype="f32")
+        return name
+    if value == name:
+        return name
+    if value in graph.nodes and value not in graph.outputs:
+        return _rename(graph, value, name, tensors)
+    # A second name of another output or of an input: a reshape to the same shape is its copy.
+    append(graph, "reshape", name, [value], dtype=type_.dtype, params=type_.params, shape=type_.shape)
+    return name
+
+
+def _rename(graph: Graph, old: str, new: str, tensors: dict[str, str]) -> str:
+    """Give a node another name, in place."""
+    graph.nodes = {
+        (new if name == old else name): (node.with_(name=new) if name == old else node)
+        for name, node in graph.nodes.items()
+    }
+    graph.replace_uses(old, new)
+    tensors[new] = tensors.pop(old)
+    return new

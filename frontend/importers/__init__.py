@@ -1,0 +1,37 @@
+"""The importers: every ONNX operator that has an IR form, one row each, by operator name."""
+
+from __future__ import annotations
+
+from .convolution import CONV
+from .definition import Importer
+from .elementwise import CLIP, RELU
+from .matmul import ADD, GEMM, MATMUL
+from .passthrough import CAST, DROPOUT, IDENTITY
+from .pooling import MAX_POOL
+from .quantization import DEQUANTIZE, QUANTIZE
+from .shape import FLATTEN, RESHAPE, SQUEEZE, TRANSPOSE, UNSQUEEZE
+
+IMPORTERS: dict[str, Importer] = {
+    row.op: row
+    for row in (
+        QUANTIZE,
+        DEQUANTIZE,
+        CONV,
+        GEMM,
+        MATMUL,
+        ADD,
+        MAX_POOL,
+        RELU,
+        CLIP,
+        RESHAPE,
+        FLATTEN,
+        SQUEEZE,
+        UNSQUEEZE,
+        TRANSPOSE,
+        IDENTITY,
+        DROPOUT,
+        CAST,
+    )
+}
+
+__all__ = ["IMPORTERS", "Importer"]

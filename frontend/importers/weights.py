@@ -1,0 +1,48 @@
+"""Operands of layers with weights: weights as integers, biases as one number per output channel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...compiler.ir import Constant, QuantParams
+from ..context import Context, ImporterError
+from ..onnx_model import OnnxNode
+
+
+def weights_operand(ctx: Context, node: OnnxNode, index: int) -> Constant:
+    """The weights of a layer, quantized: per tensor or with one scale per output channel."""
+    constant = ctx.constant_operand(node, index, "weights")
+    if not constant.type.quantized:
+        # The pattern for folded weights has noted why these lie on no grid.
+        raise ImporterError
+    return constant
+
+
+def check_channel_axis(ctx: Context, node: OnnxNode, tensor: str, params: QuantParams | None, axis: int) -> None:
+    """Per-channel weights must have their scales along the output channels."""
+    if params is not None and params.axis not in (None, axis):
+        what = (
+            f"has weights with one scale per index of axis {params.axis}, expected the output channels, axis {axis}"
+        )
+        ctx.fail(node, what, f"Quantize the weights per tensor, or per channel with axis={axis}.", tensor)
+
+
+def bias_operand(ctx: Context, node: OnnxNode, index: int, channels: int) -> list[str]:
+    """The bias as a list of no or one operand: a constant [channels], f32 or integers with params."""
+    if not node.input(index):
+        return []
+    constant = ctx.constant_operand(node, index, "bias")
+    return [add_bias(ctx, node, node.input(index), constant, channels)]
+
+
+def add_bias(ctx: Context, node: OnnxNode, tensor: str, constant: Constant, channels: int) -> str:
+    """Add a bias constant, broadcast to one number per output channel; returns its name."""
+    array, type_ = constant.array, constant.type
+    if array.size not in (1, channels) or (array.ndim > 1 and array.shape[-1] != array.size):
+        what = f"has a bias of shape {list(array.shape)}, expected [{channels}]"
+        ctx.fail(node, what, "Give one bias per output channel.", tensor)
+    params = type_.params
+    if params is not None and params.axis is not None:
+        params = QuantParams(params.scale, params.zero_point, 0)
+    flat = np.ascontiguousarray(np.broadcast_to(array.ravel(), (channels,)))
+    return ctx.add_constant(ctx.constant_name(tensor), Constant(type_.with_(shape=(channels,), params=params), flat))

@@ -1,0 +1,71 @@
+"""Attributes that convolutions and pools share: kernel, strides, dilations, and pads made explicit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..context import Context
+from ..onnx_model import OnnxNode
+
+
+@dataclass(frozen=True)
+class Window:
+    """A 2-D window; pads are top, left, bottom, right."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+
+
+def read_window(ctx: Context, node: OnnxNode, sizes: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
+    """The window of a Conv or pool over an input with those two spatial sizes."""
+    strides = tuple(node.attrs.get("strides") or (1, 1))
+    dilations = tuple(node.attrs.get("dilations") or (1, 1))
+    for role, values in (("kernel_shape", kernel), ("strides", strides), ("dilations", dilations)):
+        if len(values) != 2 or min(values) < 1:
+            ctx.fail(node, f"has {role} {list(values)}, expected two positive numbers", "Export a 2-D layer.")
+    spans = tuple((size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True))
+    pads = _pads(ctx, node, sizes, spans, strides)
+    if node.attrs.get("ceil_mode", 0):
+        pads = _ceil_pads(sizes, spans, strides, pads)
+    return Window(kernel, strides, dilations, pads)
+
+
+def _pads(
+    ctx: Context, node: OnnxNode, sizes: tuple[int, ...], spans: tuple[int, ...], strides: tuple[int, ...]
+) -> tuple[int, ...]:
+    mode = node.attrs.get("auto_pad", "NOTSET")
+    if mode == "NOTSET":
+        pads = tuple(node.attrs.get("pads") or (0, 0, 0, 0))
+        if len(pads) != 4 or min(pads) < 0:
+            ctx.fail(node, f"has pads {list(pads)}, expected four numbers from 0 up", "Crop with a Slice instead.")
+        return pads
+    if mode == "VALID":
+        return (0, 0, 0, 0)
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        ctx.fail(
+            node, f"has auto_pad {mode}, expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", "Give explicit pads."
+        )
+    before, after = [], []
+    for size, span, stride in zip(sizes, spans, strides, strict=True):
+        total = max((-(-size // stride) - 1) * stride + span - size, 0)
+        small, large = total // 2, total - total // 2
+        before.append(small if mode == "SAME_UPPER" else large)
+        after.append(large if mode == "SAME_UPPER" else small)
+    return (*before, *after)
+
+
+def _ceil_pads(
+    sizes: tuple[int, ...], spans: tuple[int, ...], strides: tuple[int, ...], pads: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Pads with which a pool that rounds its size down has as many windows as ceil_mode gives it."""
+    ends = []
+    for axis in (0, 1):
+        padded = sizes[axis] + pads[axis] + pads[axis + 2]
+        count = -(-(padded - spans[axis]) // strides[axis]) + 1
+        if (count - 1) * strides[axis] >= sizes[axis] + pads[axis]:
+            # A window that would begin in the end padding does not count.
+            count -= 1
+        ends.append(max((count - 1) * strides[axis] + spans[axis] - sizes[axis] - pads[axis], 0))
+    return (*pads[:2], *ends)

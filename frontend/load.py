@@ -1,0 +1,124 @@
+"""Read an ONNX file: whatever is no valid model ends here with one sentence and advice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import checker, external_data_helper, inliner
+
+from ..compiler.errors import ModelError, Problem
+
+EXPORT_ADVICE = "Export the model again, for instance with torch.onnx.export."
+# How files begin that people take for ONNX: first bytes, what it is, what to do.
+LOOKALIKES = (
+    (b"PK\x03\x04", "a zip archive, perhaps a PyTorch checkpoint", "Export it to ONNX with torch.onnx.export."),
+    (b"version https://git-lfs", "a Git LFS pointer, not the model itself", "Fetch the file with `git lfs pull`."),
+    (b"<", "HTML or XML", "Download the file itself instead of its web page."),
+)
+
+
+def load_model(source: Path | bytes) -> onnx.ModelProto:
+    """The model with its external data loaded, functions inlined, and checked; raises ModelError."""
+    file = "" if isinstance(source, bytes) else str(source)
+    data = source if isinstance(source, bytes) else _read(source)
+    model = _parse(data, file)
+    _load_external_data(model, source, file)
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    try:
+        checker.check_model(model)
+    except checker.ValidationError as error:
+        text = str(error).strip()
+        # An operator that ONNX does not know is reported by the import, with all other problems.
+        if not text.startswith("No Op registered"):
+            _fail(f"the model is not valid ONNX: {_first_line(text)}", EXPORT_ADVICE, file)
+    return model
+
+
+def _fail(what: str, advice: str, file: str) -> NoReturn:
+    raise ModelError(Problem(what, advice), file=file)
+
+
+def _first_line(text: str) -> str:
+    """The fact and the node of a checker message."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "; ".join(line.removeprefix("==> Context: ") for line in lines[:2])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        _fail(f'there is no file "{path}"', "Check the path of the model.", str(path))
+    except IsADirectoryError:
+        _fail(f'"{path}" is a folder, expected an ONNX file', "Give the path of the .onnx file in it.", str(path))
+    except OSError as error:
+        _fail(f'"{path}" cannot be read: {error.strerror}', "Check the permissions of the file.", str(path))
+
+
+def _parse(data: bytes, file: str) -> onnx.ModelProto:
+    if not data:
+        _fail("the file is empty (0 bytes), expected an ONNX model", EXPORT_ADVICE, file)
+    for start, what, advice in LOOKALIKES:
+        if data.startswith(start):
+            _fail(f"the file is not ONNX but {what}", advice, file)
+    if data[4:8] == b"TFL3":
+        _fail("the file is not ONNX but a TensorFlow Lite model", "Convert it to ONNX with tf2onnx.", file)
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError:
+        if _is_truncated(data):
+            what = f"the file is truncated: it ends after {len(data)} bytes in the middle of the model"
+            _fail(what, "Copy or download the file again, or export the model again.", file)
+        _fail("the file is not an ONNX model", EXPORT_ADVICE, file)
+    if not model.HasField("graph") or not model.graph.output:
+        _fail("the file is not an ONNX model: it holds no graph with an output", EXPORT_ADVICE, file)
+    return model
+
+
+def _is_truncated(data: bytes) -> bool:
+    """True when the bytes begin as ModelProto (field 1, ir_version) and a later field runs past their end."""
+    if data[0] != 0x08:
+        return False
+    position = 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        if tag & 7 == 0:
+            _, position = _varint(data, position)
+        elif tag & 7 == 2:
+            length, position = _varint(data, position)
+            position += length
+        else:
+            return False
+    return position > len(data)
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A base-128 number and the position after it, past the end when it is cut off."""
+    value = shift = 0
+    while position < len(data):
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position
+    return value, len(data) + 1
+
+
+def _load_external_data(model: onnx.ModelProto, source: Path | bytes, file: str) -> None:
+    external = [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+    if not external:
+        return
+    location = next((entry.value for entry in external[0].external_data if entry.key == "location"), "")
+    if isinstance(source, bytes):
+        what = f'the weights are in the external file "{location}", but the model was given as bytes'
+        _fail(what, "Give the path of the model, or save it with its weights inside.", file)
+    try:
+        external_data_helper.load_external_data_for_model(model, str(source.parent))
+    except (OSError, ValueError, checker.ValidationError):
+        what = f'the external data file "{location}" with the weights is missing or too short'
+        _fail(what, "Put it next to the model, or save the model with its weights inside.", file)

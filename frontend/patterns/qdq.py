@@ -1,0 +1,121 @@
+"""QuantizeLinear -> DequantizeLinear on a real tensor; DequantizeLinear alone on integers that the file stores."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from ...compiler.errors import Problem
+from ...compiler.ir import Array, QuantParams
+from ..onnx_model import OnnxModel, OnnxNode
+from ..quantizer import Quantizer, dequantize_marker, describe, poison_marker, quantize_marker, valid_scales
+
+DTYPES = {"int8": "i8", "uint8": "u8", "int32": "i32"}
+ACCEPTED = "int8 or uint8 (and int32 for stored biases), one float32 scale per tensor or per output channel"
+
+
+class UnsupportedError(Exception):
+    """A QuantizeLinear or DequantizeLinear that is not supported; holds the problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def match_qdq(model: OnnxModel, node: OnnxNode, problems: list[Problem]) -> OnnxNode | None:
+    """Q -> DQ becomes Quantize; DQ on a constant or a graph input, Dequantize; Q at an output, Quantize."""
+    try:
+        if node.key == "DequantizeLinear":
+            return _match_dequantize(model, node)
+        if node.key == "QuantizeLinear" and node.output in model.outputs:
+            return quantize_marker(node, node.input(0), read_quantizer(model, node))
+    except UnsupportedError as fault:
+        problems.append(fault.problem)
+        return poison_marker(node)
+    return None
+
+
+def _match_dequantize(model: OnnxModel, node: OnnxNode) -> OnnxNode:
+    first = model.producer(node.input(0))
+    if first is None or model.constant(node.input(0)) is not None:
+        return dequantize_marker(node, model.origin(node.input(0)), read_quantizer(model, node))
+    if first.label == "QuantizeLinear":
+        return quantize_marker(node, first.input(0), first.attrs["quantizer"])
+    if first.key != "QuantizeLinear":
+        what = f'dequantizes the result of {first.key} "{first.name}", expected that of a QuantizeLinear'
+        advice = "Move the operator behind the DequantizeLinear, so that every QuantizeLinear is followed by one."
+        raise UnsupportedError(node.problem(what, advice, node.input(0)))
+    quantizer, back = read_quantizer(model, first), read_quantizer(model, node)
+    if quantizer != back:
+        what = f'has {_words(back)}, but its QuantizeLinear "{first.name}" has {_words(quantizer)}'
+        advice = "Give both the same scale, zero point and type: p4c takes the pair as one quantizer."
+        raise UnsupportedError(node.problem(what, advice, node.input(0)))
+    return quantize_marker(node, first.input(0), quantizer)
+
+
+def _words(quantizer: Quantizer) -> str:
+    return f"{quantizer.dtype}, {describe(quantizer.params)}"
+
+
+def read_quantizer(model: OnnxModel, node: OnnxNode) -> Quantizer:
+    """Scale, zero point and type of a QuantizeLinear or DequantizeLinear; raises UnsupportedError."""
+    if node.attrs.get("block_size"):
+        what = f"quantizes in blocks of {node.attrs['block_size']} along axis {node.attrs.get('axis', 1)}"
+        raise UnsupportedError(
+            node.problem(what, "Export with one scale per tensor or per output channel (block_size 0).")
+        )
+    scale = _constant(model, node, 1, "scale")
+    zero_point = _constant(model, node, 2, "zero point") if node.input(2) else None
+    dtype = _dtype(model, node, zero_point)
+    _check_scale(node, scale)
+    axis = node.attrs.get("axis", 1) if scale.size > 1 else None
+    info = model.types.get(node.input(0))
+    if axis is not None and axis < 0:
+        axis += len(info.shape) if info and info.shape else 0
+    zeros = np.zeros(scale.size, np.int64) if zero_point is None else zero_point.astype(np.int64).ravel()
+    if zeros.size != scale.size:
+        what = f"has {scale.size} scales and {zeros.size} zero points, expected as many"
+        raise UnsupportedError(node.problem(what, "Give one zero point per scale.", node.input(2)))
+    params = QuantParams(tuple(map(float, scale.ravel())), tuple(map(int, zeros)), axis)
+    return Quantizer.full_range(dtype, params)
+
+
+def _constant(model: OnnxModel, node: OnnxNode, index: int, role: str) -> Array:
+    value = model.constant(node.input(index))
+    if value is None:
+        what = f"computes its {role} at run time, expected a constant"
+        advice = "Export with static quantization: the scale must be fixed after training."
+        raise UnsupportedError(node.problem(what, advice, node.input(index)))
+    return value
+
+
+def _dtype(model: OnnxModel, node: OnnxNode, zero_point: Array | None) -> str:
+    """The stored dtype: the zero point's type; without one the integers' or, for QuantizeLinear, uint8."""
+    if zero_point is not None:
+        name = str(zero_point.dtype)
+    elif node.op == "QuantizeLinear":
+        element = node.attrs.get("output_dtype", 0) or TensorProto.UINT8
+        name = TensorProto.DataType.Name(element).lower()
+    else:
+        info = model.types.get(node.input(0))
+        constant = model.constant(node.input(0))
+        name = str(constant.dtype) if constant is not None else TensorProto.DataType.Name(info.element if info else 0)
+    name = name.lower()
+    if name not in DTYPES or (node.op == "QuantizeLinear" and name == "int32"):
+        what = f"quantizes to {name}, accepted: {ACCEPTED}"
+        raise UnsupportedError(node.problem(what, "Export with 8-bit quantization.", node.input(2)))
+    return DTYPES[name]
+
+
+def _check_scale(node: OnnxNode, scale: Array) -> None:
+    tensor = node.input(1)
+    if scale.dtype != np.float32:
+        what = f"has a scale of type {scale.dtype}, expected float32"
+        raise UnsupportedError(node.problem(what, "Export the model in float32.", tensor))
+    if scale.ndim > 1 and scale.size > 1:
+        what = f"has a scale of shape {list(scale.shape)}, expected one number or a vector"
+        raise UnsupportedError(node.problem(what, "Export with one scale per tensor or per output channel.", tensor))
+    if not valid_scales(scale):
+        what = f"has the scale {scale.ravel().min():g}, expected finite scales above zero"
+        advice = "Calibrate again: the tensor was constant zero, or its range was not measured."
+        raise UnsupportedError(node.problem(what, advice, tensor))

@@ -1,0 +1,68 @@
+"""The frontend on one page: from an ONNX file to the IR graph, or to all problems of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+
+from ..compiler.errors import ModelError, Problem
+from ..compiler.ir import Graph, QuantParams
+from .assemble import assemble
+from .load import load_model
+from .onnx_model import OnnxModel
+from .opset import convert_opset
+from .patterns import recognize_quantizers
+from .shapes import fix_dimensions, infer_shapes
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the user adds to the model.
+
+    `input_dims` gives sizes by symbolic dimension name or "INPUT:axis"; `input_exponents` gives e of a quantizer
+    with scale 2^-e by input name, the key "" standing for every input that has none.
+    """
+
+    input_dims: Mapping[str, int] = field(default_factory=dict)
+    input_exponents: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The graph, and the model as onnxruntime is fed it: opset converted, batch fixed.
+
+    `tensors` maps each IR value to the ONNX tensor whose reals it denotes. `input_params` holds the quantizers that
+    the options put on inputs: onnxruntime has none there, so it must be fed the quantized and dequantized input.
+    """
+
+    graph: Graph
+    model: onnx.ModelProto
+    warnings: tuple[Problem, ...]
+    tensors: Mapping[str, str]
+    input_params: Mapping[str, QuantParams]
+
+
+def import_model(source: Path | bytes, options: ImportOptions = ImportOptions()) -> Imported:
+    """Import an ONNX model; raises ModelError with all problems of the model."""
+    problems: list[Problem] = []
+    file = "" if isinstance(source, bytes) else str(source)
+    # Load and check; what is no valid model ends here.
+    proto = load_model(source)
+    # Opsets below 13 are converted; onnxruntime decides what is too new.
+    proto = convert_opset(proto, problems, file)
+    # One static shape for every tensor: batch 1, other sizes from the options.
+    fix_dimensions(proto, options.input_dims, problems)
+    proto = infer_shapes(proto)
+    # Quantizers first, in every form; constants are folded on demand, and never through a quantizer.
+    model = OnnxModel(proto)
+    recognize_quantizers(model, problems)
+    # Node by node into the IR.
+    name = proto.graph.name if isinstance(source, bytes) else source.stem
+    result = assemble(model, Graph(name), options.input_exponents, problems)
+    found = tuple(dict.fromkeys(problems))
+    if any(not problem.warning for problem in found):
+        raise ModelError([problem for problem in found if not problem.warning], file=file)
+    return Imported(result.graph, proto, found, result.tensors, result.input_params)
