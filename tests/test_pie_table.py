@@ -103,7 +103,8 @@ def test_rows_agree_with_the_shared_formats():
             encoding = instructions()[mnemonic].encodings[rev]
             assert (encoding.match, encoding.mask) == (int(match, 16), int(mask, 16))
             bits = [part.split(":")[2].strip() for part in operands.split(";") if part]
-            assert [",".join(f"{h}-{lo}" if h > lo else f"{h}" for h, lo in f.pieces) for f in encoding.fields] == bits
+            places = [[f"{h}-{lo}" if h > lo else f"{h}" for h, lo in f.pieces] for f in encoding.fields]
+            assert [",".join(place) for place in places] == bits
     for rev, name in (("v1", "encodings.tsv"), ("v3", "encodings_xespv2p2.tsv")):
         lines = [line.split("\t") for line in (SHARED / name).read_text().splitlines()]
         assert [(text, int(word, 16)) for text, word in lines] == list(vectors(rev))

@@ -10,7 +10,7 @@ from .table import REVISIONS, Encoding, Field, Instruction, Operands, encode, in
 
 # Names that v3 assemblers take for the last operands.
 SATURATION = {"trunc": 0, "sat": 1}
-ROUNDING = {name: code for code, name in enumerate("rdn rup raz rtz rhaz rhtz rne dyn".split())}
+ROUNDING = {"rdn": 0, "rup": 1, "raz": 2, "rtz": 3, "rhaz": 4, "rhtz": 5, "rne": 6, "dyn": 7}
 
 
 def assemble(text: str, rev: str) -> int:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+
+def _series(prefix: str, first: int, last: int) -> tuple[str, ...]:
+    return tuple(f"{prefix}{number}" for number in range(first, last + 1))
+
+
+# x0 to x31 as the calling convention names them.
 ABI_NAMES = (
-    "zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6"
-).split()
+    *("zero", "ra", "sp", "gp", "tp"),
+    *_series("t", 0, 2),
+    *_series("s", 0, 1),
+    *_series("a", 0, 7),
+    *_series("s", 2, 11),
+    *_series("t", 3, 6),
+)
 
 # Every spelling of an integer register that assemblers take.
 REGISTER_NUMBERS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 REVISIONS = ("v1", "v3")
 
 # PIE's general registers, in the order of their 4-bit field; x0-x7 and x16-x23 cannot be encoded.
-PIE_REGISTERS = (*range(8, 16), *range(24, 32))
+PIE_REGISTERS: tuple[int, ...] = (*range(8, 16), *range(24, 32))
 
 # What an omitted trailing `sat` or `rm` operand means: saturate; round by CFG.vxrm.
 DEFAULTS = {"sat": 1, "rm": 7}
