@@ -1,0 +1,144 @@
+"""Plan to files: sources, one ELF linked twice to prove position independence, image, header."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from ..compiler.errors import ToolchainError
+from ..compiler.plan import Plan
+from .elf import Elf, read_elf
+from .emit import emit_entry, emit_source
+from .emit_header import PixelTable, emit_header
+from .image import CONTROL_BYTES, Image, Segment, write_image
+from .naming import prefix
+from .stack import UnboundedStackError, stack_bound
+from .target import Target
+from .toolchain import Toolchain
+
+# Two bases that differ in every field of an address that an instruction could hold.
+BASES = (0x4FF4_0000, 0x4855_6680)
+
+
+@dataclass(frozen=True)
+class Build:
+    """The products of one compile. `sources` maps file names of the output folder to their bytes."""
+
+    sources: dict[str, bytes]
+    elf_bytes: bytes
+    elf: Elf
+    image: Image
+    image_bytes: bytes
+
+    @property
+    def code_bytes(self) -> int:
+        """Code with its read-only constants and the control block."""
+        return len(self.elf.flat)
+
+
+def build(
+    plan: Plan, model: str, target: Target, chip_revision: str, toolchain: Toolchain, pixels: PixelTable | None
+) -> Build:
+    """Compile and link a plan under the C name `model`; ToolchainError when code cannot be built or is not sound."""
+    sources = _sources(plan, model, pixels)
+    with tempfile.TemporaryDirectory(prefix="p4c-") as name:
+        folder = Path(name)
+        _write(folder, sources)
+        _write(folder, {"entry.c": emit_entry(plan, model).encode(), "image.ld": _csrc("image.ld")})
+        toolchain.compile_object(folder, "entry.c", "entry.o")
+        elf_files = [_link(folder, toolchain, base) for base in BASES]
+    elf, moved = (read_elf(data) for data in elf_files)
+    if elf.flat != moved.flat:
+        at = next(i for i, pair in enumerate(zip(elf.flat, moved.flat, strict=False)) if pair[0] != pair[1])
+        where = elf.symbolize(elf.base + at) or f"offset {at:#x}"
+        raise ToolchainError(f"the code depends on its address at {where}", "please report this with the model")
+    try:
+        stack = stack_bound(elf, "p4c_entry")
+    except UnboundedStackError as error:
+        raise ToolchainError(f"the stack of the code has no bound: {error}", "use the default toolchain") from error
+    sources[f"{prefix(model)}.h"] = emit_header(plan, model, stack_bound=stack, pixels=pixels).encode()
+    image = make_image(plan, elf, target, chip_revision, stack)
+    return Build(sources, elf_files[0], elf, image, write_image(image))
+
+
+def _sources(plan: Plan, model: str, pixels: PixelTable | None) -> dict[str, bytes]:
+    """Every file that a person needs to build the model into firmware of their own."""
+    sources = {
+        f"{prefix(model)}.c": emit_source(plan, model).encode(),
+        f"{prefix(model)}.h": emit_header(plan, model, stack_bound=None, pixels=pixels).encode(),
+        "weights.bin": plan.weights,
+    }
+    for name in sorted(entry.name for entry in files(f"{__package__}.csrc").iterdir()):
+        if name.endswith(".h"):
+            sources[f"kernels/{name}"] = _csrc(name)
+    return sources
+
+
+def _csrc(name: str) -> bytes:
+    return (files(f"{__package__}.csrc") / name).read_bytes()
+
+
+def _write(folder: Path, contents: dict[str, bytes]) -> None:
+    for name, data in contents.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+
+def _link(folder: Path, toolchain: Toolchain, base: int) -> bytes:
+    toolchain.link_image(folder, ["entry.o"], "image.ld", base, "model.elf")
+    return (folder / "model.elf").read_bytes()
+
+
+def make_image(plan: Plan, elf: Elf, target: Target, chip_revision: str, stack: int) -> Image:
+    """The image of linked code: input and output blocks stand behind the arena, each on lines of their own."""
+
+    def lines(size: int) -> int:
+        return -(-size // target.line) * target.line
+
+    arena = lines(plan.arena_bytes)
+    input_bytes, output_bytes = lines(plan.input_bytes), lines(plan.output_bytes)
+    working = max(arena + input_bytes + output_bytes, target.line)
+    internal = len(elf.flat) + working + len(plan.weights) <= target.internal_budget
+    assert elf.flat[:4] == b"P4BC" and len(elf.flat) >= CONTROL_BYTES  # noqa: PT018
+    return Image(
+        chip_revision=target.chip_revisions[chip_revision],
+        entry_offset=elf.entry - elf.base,
+        input_offset=arena,
+        input_bytes=plan.input_bytes,
+        output_offset=arena + input_bytes,
+        output_bytes=plan.output_bytes,
+        stack_bytes=stack,
+        steps=len(plan.steps),
+        segments=(
+            Segment("code", "l2mem", target.line, lines(len(elf.flat)), elf.flat),
+            Segment("weights", "l2mem" if internal else "psram", target.line, lines(len(plan.weights)), plan.weights),
+            Segment("arena", "l2mem", target.line, working),
+        ),
+    )
+
+
+def replace_folder(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write files into `folder` all or nothing: a new folder is filled beside it and takes its name.
+
+    Raises OSError when the place cannot be written; an older output folder is then unchanged.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, data in contents.items():
+            path = fresh / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        fresh.chmod(0o755)
+        old = fresh.with_name(fresh.name + ".old")
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise

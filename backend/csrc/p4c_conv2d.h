@@ -1,0 +1,127 @@
+/* 2-D convolution of int8, NHWC, with requantization and an optional fused max-pool. */
+#ifndef P4C_CONV2D_H
+#define P4C_CONV2D_H
+
+#include "p4c_kernel.h"
+#include "p4c_pool.h"
+
+/* Shapes of one layer. out_h and out_w are those of the convolution, before the pool. */
+struct p4c_conv2d {
+    int in_h, in_w, in_c;
+    int out_h, out_w, out_c;
+    int kernel_h, kernel_w;
+    int stride_h, stride_w;
+    int pad_top, pad_left;
+    int dilation_h, dilation_w;
+    int pool_h, pool_w, pool_stride_h, pool_stride_w;
+    struct p4c_requantize requantize;
+};
+
+/* Where a row of output pixels reads: kernel rows ky0..ky1 lie inside the image. */
+struct p4c_conv2d_row {
+    const int8_t *x; /* the input row under kernel row 0, which may lie above the image */
+    int ky0, ky1;
+};
+
+/* Four output channels of `pixels` neighbouring output pixels, kernel columns kx0..kx1, all inside the image.
+ *
+ * Four by four needs 16 accumulators and 8 operands, all in registers: half a load per multiply-accumulate.
+ * `w` points at the channels' first lane: [kernel_h][kernel_w][in_c][P4C_LANES].
+ */
+P4C_INLINE void p4c_conv2d_tile(struct p4c_conv2d p, int pixels, struct p4c_conv2d_row row, int ox, int kx0, int kx1,
+                                const int8_t *w, const int32_t *bias, const int8_t *shifts, const int8_t *roundings,
+                                int channel, void *y)
+{
+    int32_t acc[4][4];
+    P4C_UNROLL for (int i = 0; i < pixels; i++)
+        P4C_UNROLL for (int j = 0; j < 4; j++) acc[i][j] = bias[channel + j];
+
+    /* Without dilation the taps of a kernel row are one run of contiguous input bytes. */
+    int runs = p.dilation_w == 1 ? 1 : kx1 - kx0;
+    int length = p.dilation_w == 1 ? (kx1 - kx0) * p.in_c : p.in_c;
+    int step = p.stride_w * p.in_c;
+    for (int ky = row.ky0; ky < row.ky1; ky++) {
+        const int8_t *x = row.x + (ky * p.dilation_h * p.in_w + ox * p.stride_w - p.pad_left + kx0 * p.dilation_w) * p.in_c;
+        const int8_t *v = w + (ky * p.kernel_w + kx0) * p.in_c * P4C_LANES;
+        for (int run = 0; run < runs; run++, x += p.dilation_w * p.in_c) {
+            for (int k = 0; k < length; k++, v += P4C_LANES) {
+                P4C_UNROLL for (int i = 0; i < pixels; i++)
+                    P4C_UNROLL for (int j = 0; j < 4; j++) acc[i][j] += x[i * step + k] * v[j];
+            }
+        }
+    }
+    P4C_UNROLL for (int i = 0; i < pixels; i++)
+        P4C_UNROLL for (int j = 0; j < 4; j++)
+            if (channel + j < p.out_c)
+                p4c_store(p.requantize, shifts, roundings, acc[i][j], channel + j, y, (ox + i) * p.out_c + channel + j);
+}
+
+/* One output pixel at the left or right border, where kernel columns are cut off. */
+P4C_INLINE void p4c_conv2d_border(struct p4c_conv2d p, struct p4c_conv2d_row row, int ox, const int8_t *w,
+                                  const int32_t *bias, const int8_t *shifts, const int8_t *roundings, int channel, void *y)
+{
+    int left = p.pad_left - ox * p.stride_w;
+    int kx0 = p4c_max(0, (left + p.dilation_w - 1) / p.dilation_w);
+    int kx1 = p4c_min(p.kernel_w, (p.in_w + left + p.dilation_w - 1) / p.dilation_w);
+    p4c_conv2d_tile(p, 1, row, ox, kx0, p4c_max(kx0, kx1), w, bias, shifts, roundings, channel, y);
+}
+
+/* Output row oy, all channels, to y[out_w][out_c]. */
+P4C_INLINE void p4c_conv2d_row(struct p4c_conv2d p, int oy, const int8_t *x, const int8_t *w, const int32_t *bias,
+                               const int8_t *shifts, const int8_t *roundings, void *y)
+{
+    int top = p.pad_top - oy * p.stride_h;
+    struct p4c_conv2d_row row = {
+        .x = x - top * p.in_w * p.in_c,
+        .ky0 = p4c_max(0, (top + p.dilation_h - 1) / p.dilation_h),
+        .ky1 = p4c_min(p.kernel_h, (p.in_h + top + p.dilation_h - 1) / p.dilation_h),
+    };
+    /* Pixels inner0..inner1 see the whole kernel width. */
+    int reach = (p.kernel_w - 1) * p.dilation_w;
+    int inner0 = p4c_min(p.out_w, (p.pad_left + p.stride_w - 1) / p.stride_w);
+    int last = p.in_w - 1 - reach + p.pad_left;
+    int inner1 = last < 0 ? inner0 : p4c_clamp(last / p.stride_w + 1, inner0, p.out_w);
+
+    for (int channel = 0; channel < p.out_c; channel += 4) {
+        const int8_t *v = w + channel / P4C_LANES * (p.kernel_h * p.kernel_w * p.in_c * P4C_LANES) + channel % P4C_LANES;
+        int ox = 0;
+        for (; ox < inner0; ox++)
+            p4c_conv2d_border(p, row, ox, v, bias, shifts, roundings, channel, y);
+        for (; ox + 4 <= inner1; ox += 4)
+            p4c_conv2d_tile(p, 4, row, ox, 0, p.kernel_w, v, bias, shifts, roundings, channel, y);
+        for (; ox < p.out_w; ox++)
+            p4c_conv2d_border(p, row, ox, v, bias, shifts, roundings, channel, y);
+    }
+}
+
+/* The scalar form.
+ *
+ * x        [in_h][in_w][in_c]
+ * w        [ceil(out_c / 16)][kernel_h][kernel_w][in_c][16], zeros beyond out_c
+ * bias, shifts, roundings   per output channel, padded to a multiple of 16; the last two may be NULL
+ * y        [pooled_h][pooled_w][out_c], int8 or, raw, int32
+ * scratch  [pool_h][out_w][out_c] where there is a pool, otherwise unused
+ */
+P4C_INLINE void p4c_conv2d_s8_ref(struct p4c_conv2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                  const int8_t *shifts, const int8_t *roundings, void *y, int8_t *scratch)
+{
+    int size = p.requantize.raw ? 4 : 1;
+    if (p.pool_h == 1 && p.pool_w == 1 && p.pool_stride_h == 1 && p.pool_stride_w == 1) {
+        for (int oy = 0; oy < p.out_h; oy++)
+            p4c_conv2d_row(p, oy, x, w, bias, shifts, roundings, (int8_t *)y + oy * p.out_w * p.out_c * size);
+        return;
+    }
+    int pooled_h = (p.out_h - p.pool_h) / p.pool_stride_h + 1;
+    int pooled_w = (p.out_w - p.pool_w) / p.pool_stride_w + 1;
+    for (int py = 0; py < pooled_h; py++) {
+        for (int r = 0; r < p.pool_h; r++)
+            p4c_conv2d_row(p, py * p.pool_stride_h + r, x, w, bias, shifts, roundings, scratch + r * p.out_w * p.out_c);
+        struct p4c_pool pool = {
+            .in_h = p.pool_h, .in_w = p.out_w, .channels = p.out_c, .out_h = 1, .out_w = pooled_w,
+            .kernel_h = p.pool_h, .kernel_w = p.pool_w, .stride_h = 1, .stride_w = p.pool_stride_w,
+        };
+        p4c_max_pool_s8_ref(pool, scratch, (int8_t *)y + py * pooled_w * p.out_c);
+    }
+}
+
+#endif

@@ -1,0 +1,18 @@
+/* Elementwise operations on int8. */
+#ifndef P4C_ELEMENTWISE_H
+#define P4C_ELEMENTWISE_H
+
+#include "p4c_kernel.h"
+
+struct p4c_clamp {
+    int elements;
+    int qmin, qmax;
+};
+
+/* y = min(max(x, qmin), qmax); y may be x. */
+P4C_INLINE void p4c_clamp_s8_ref(struct p4c_clamp p, const int8_t *x, int8_t *y)
+{
+    for (int i = 0; i < p.elements; i++) y[i] = (int8_t)p4c_clamp(x[i], p.qmin, p.qmax);
+}
+
+#endif

@@ -1,0 +1,119 @@
+"""The image: header, segments, checksums. The format's document is firmware/IMAGE.md."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..compiler.errors import InputError
+
+MAGIC = b"P4CI"
+FORMAT_VERSION = 1
+HEADER = struct.Struct("<4sHHBBH32sIIIIIII")
+SEGMENT = struct.Struct("<BBHIIIII")
+CRC = struct.Struct("<I")
+
+KINDS = {"code": 1, "weights": 2, "arena": 3}
+REGIONS = {"any": 0, "l2mem": 1, "psram": 2, "tcm": 3}
+
+# struct p4c_control of csrc/p4c_control.h: word index of each field.
+CONTROL_MAGIC = 0x43423450
+CONTROL_BYTES = 64
+CONTROL_WORDS = {
+    name: index
+    for index, name in enumerate(
+        ("magic", "version", "input", "output", "arena", "weights", "steps", "status", "cycles_low", "cycles_high")
+    )
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One block of memory that an image needs: `size` bytes, the first len(data) of them loaded, the rest zero."""
+
+    kind: str
+    region: str
+    alignment: int
+    size: int
+    data: bytes = b""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A loadable model. The input and output blocks lie in the arena segment, at these offsets."""
+
+    chip_revision: int
+    entry_offset: int
+    input_offset: int
+    input_bytes: int
+    output_offset: int
+    output_bytes: int
+    stack_bytes: int
+    steps: int
+    segments: Sequence[Segment]
+
+    def segment(self, kind: str) -> Segment:
+        """The segment of a kind."""
+        return next(segment for segment in self.segments if segment.kind == kind)
+
+    @property
+    def model_hash(self) -> bytes:
+        """SHA-256 over what is loaded: equal images have equal hashes."""
+        digest = hashlib.sha256()
+        for segment in self.segments:
+            digest.update(struct.pack("<BI", KINDS[segment.kind], len(segment.data)) + segment.data)
+        return digest.digest()
+
+
+def write_image(image: Image) -> bytes:
+    """The bytes of an image file."""
+    size = HEADER.size + SEGMENT.size * len(image.segments) + CRC.size
+    position = -(-size // 16) * 16
+    table, body = b"", b""
+    for segment in image.segments:
+        codes = KINDS[segment.kind], REGIONS[segment.region], 0, segment.alignment
+        checksum = zlib.crc32(segment.data)
+        table += SEGMENT.pack(*codes, segment.size, position + len(body), len(segment.data), checksum)
+        body += segment.data + bytes(-len(segment.data) % 16)
+    header = HEADER.pack(
+        *(MAGIC, FORMAT_VERSION, size, image.chip_revision, len(image.segments), 0, image.model_hash),
+        *(image.entry_offset, image.input_offset, image.input_bytes, image.output_offset, image.output_bytes),
+        *(image.stack_bytes, image.steps),
+    )
+    header += table
+    return (header + CRC.pack(zlib.crc32(header))).ljust(position, b"\0") + body
+
+
+def read_image(data: bytes) -> Image:
+    """Parse and check an image file; InputError says what is wrong with it."""
+    advice = "compile the model again: this file is damaged or is no p4c image"
+    if data[:4] != MAGIC or len(data) < HEADER.size:
+        raise InputError("not a p4c image: it does not begin with P4CI", advice)
+    fields = HEADER.unpack_from(data)
+    version, size, revision, count = fields[1:5]
+    if version != FORMAT_VERSION:
+        found = f"image format version {version}, expected {FORMAT_VERSION}"
+        raise InputError(found, "compile the model with this version of p4c")
+    if size != HEADER.size + SEGMENT.size * count + CRC.size or len(data) < size:
+        raise InputError("the image header is cut short", advice)
+    if CRC.unpack_from(data, size - 4)[0] != zlib.crc32(data[: size - 4]):
+        raise InputError("the checksum of the image header is wrong", advice)
+    segments = [_read_segment(data, HEADER.size + SEGMENT.size * i, advice) for i in range(count)]
+    image = Image(revision, *fields[7:], segments=segments)
+    if image.model_hash != fields[6]:
+        raise InputError("the hash in the image header is not that of its segments", advice)
+    return image
+
+
+def _read_segment(data: bytes, position: int, advice: str) -> Segment:
+    kind, region, _, alignment, size, start, length, checksum = SEGMENT.unpack_from(data, position)
+    kinds, regions = ({code: name for name, code in table.items()} for table in (KINDS, REGIONS))
+    if kind not in kinds or region not in regions or length > size:
+        raise InputError(f"the image has a segment of unknown kind {kind}, region {region}", advice)
+    payload = data[start : start + length]
+    if len(payload) != length or zlib.crc32(payload) != checksum:
+        raise InputError(f"the checksum of the {kinds[kind]} segment is wrong", advice)
+    return Segment(kinds[kind], regions[region], alignment, size, payload)

@@ -1,0 +1,214 @@
+"""The kernel table: which C function computes which op, when, and from what constants."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..compiler.ir import Array
+from ..compiler.ops.convolution import conv_shape
+from ..compiler.ops.elementwise import clip_bounds, quantized_bound
+from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+
+LANES = 16
+
+
+def _blocks(array: Array) -> Array:
+    """[O, ...] zero-padded to a multiple of 16 channels: [O/16, 16, ...]."""
+    missing = -len(array) % LANES
+    padded = np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)])
+    return padded.reshape(-1, LANES, *array.shape[1:])
+
+
+def _uniform(values: Array) -> bool:
+    return bool((values == values[0]).all())
+
+
+def _requantize(call: Invocation) -> Fields:
+    """struct p4c_requantize of an integer layer."""
+    if len(call.node.operands) == 3:
+        return {"raw": 1}
+    shift, rounding = call.constant(3), call.constant(4)
+    return {
+        "shift": int(shift[0]) if _uniform(shift) else 0,
+        "rounding": int(rounding[0]) if _uniform(rounding) else 0,
+        "qmin": call.node.int("qmin"),
+        "qmax": call.node.int("qmax"),
+    }
+
+
+def _channel_constants(call: Invocation) -> dict[str, Array | None]:
+    """bias, and the shifts and roundings where the channels differ, each padded to whole blocks."""
+    packed: dict[str, Array | None] = {"bias": _blocks(call.constant(2)).ravel(), "shifts": None, "roundings": None}
+    if len(call.node.operands) > 3:
+        for name, index in (("shifts", 3), ("roundings", 4)):
+            values = call.constant(index)
+            packed[name] = None if _uniform(values) else _blocks(values).ravel()
+    return packed
+
+
+def _conv2d_parameters(call: Invocation) -> Fields:
+    node = call.node
+    x, w = call.operand(0).shape, call.operand(1).shape
+    out = conv_shape(node, [call.operand(0), call.operand(1)])
+    strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
+    kernel, pool = node.ints("pool_kernel"), node.ints("pool_strides")
+    return {
+        **{"in_h": x[2], "in_w": x[3], "in_c": x[1], "out_h": out[2], "out_w": out[3], "out_c": out[1]},
+        **{"kernel_h": w[2], "kernel_w": w[3], "stride_h": strides[0], "stride_w": strides[1]},
+        **{"pad_top": pads[0], "pad_left": pads[1], "dilation_h": dilations[0], "dilation_w": dilations[1]},
+        **{"pool_h": kernel[0], "pool_w": kernel[1], "pool_stride_h": pool[0], "pool_stride_w": pool[1]},
+        "requantize": _requantize(call),
+    }
+
+
+def _conv2d_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [O/16][KH][KW][IC][16]."""
+    weights = _blocks(call.constant(1)).transpose(0, 3, 4, 2, 1)
+    return {"weights": np.ascontiguousarray(weights), **_channel_constants(call)}
+
+
+def _conv2d_scratch(call: Invocation) -> int:
+    """The rows of one pooling window, before pooling."""
+    rows, width = call.node.ints("pool_kernel")[0], conv_shape(call.node, [call.operand(0), call.operand(1)])[3]
+    return rows * width * call.node.type.shape[1] if _pools(call) else 0
+
+
+def _pools(call: Invocation) -> bool:
+    return call.node.ints("pool_kernel") != (1, 1) or call.node.ints("pool_strides") != (1, 1)
+
+
+def _fully_connected_parameters(call: Invocation) -> Fields:
+    return {
+        "inputs": math.prod(call.operand(0).shape[1:]),
+        "outputs": call.operand(1).shape[0],
+        "requantize": _requantize(call),
+    }
+
+
+def _fully_connected_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [O/16][K][16], K in the physical order of the input."""
+    weights = call.constant(1)
+    if call.operand(0).layout == "nhwc" and weights.ndim == 4:
+        weights = weights.transpose(0, 2, 3, 1)
+    blocks = _blocks(weights.reshape(len(weights), -1)).transpose(0, 2, 1)
+    return {"weights": np.ascontiguousarray(blocks), **_channel_constants(call)}
+
+
+def _max_pool_parameters(call: Invocation) -> Fields:
+    x, y, node = call.operand(0).shape, call.node.type.shape, call.node
+    kernel, strides, pads = node.ints("kernel"), node.ints("strides"), node.ints("pads")
+    return {
+        **{"in_h": x[2], "in_w": x[3], "channels": x[1], "out_h": y[2], "out_w": y[3]},
+        **{"kernel_h": kernel[0], "kernel_w": kernel[1], "stride_h": strides[0], "stride_w": strides[1]},
+        **{"pad_top": pads[0], "pad_left": pads[1]},
+    }
+
+
+def _clamp_parameters(call: Invocation) -> Fields:
+    low, high = (quantized_bound(bound, call.node.type) for bound in clip_bounds(call.node))
+    return {"elements": call.node.type.elements, "qmin": low, "qmax": high}
+
+
+def _permute_fields(sizes: tuple[int, ...], steps: tuple[int, ...]) -> Fields:
+    """struct p4c_permute for up to four axes; axes that are missing have size 1."""
+    sizes, steps = (1,) * (4 - len(sizes)) + sizes, (0,) * (4 - len(steps)) + steps
+    return {
+        "size": {f"[{i}]": size for i, size in enumerate(sizes)},
+        "input_step": {f"[{i}]": step for i, step in enumerate(steps)},
+    }
+
+
+def _row_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def _transpose_parameters(call: Invocation) -> Fields:
+    steps = _row_steps(call.operand(0).shape)
+    return _permute_fields(call.node.type.shape, tuple(steps[axis] for axis in call.node.ints("perm")))
+
+
+def _layout_parameters(call: Invocation) -> Fields:
+    n, c, h, w = call.node.type.shape
+    if call.node.type.layout == "nhwc":
+        return _permute_fields((n, h, w, c), (c * h * w, w, 1, h * w))
+    return _permute_fields((n, c, h, w), (c * h * w, 1, w * c, c))
+
+
+def _copy_parameters(call: Invocation) -> Fields:
+    return _permute_fields((call.node.type.elements,), (1,))
+
+
+BYTES = Condition("the elements are bytes", lambda call: call.operand(0).dtype in ("i8", "u8"))
+SIGNED = Condition("the input is int8", lambda call: call.operand(0).dtype == "i8")
+ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] == 1)
+ONE_GROUP = Condition("there is one group", lambda call: call.node.int("groups") == 1)
+FOUR_AXES = Condition("there are at most four axes", lambda call: len(call.operand(0).shape) <= 4)
+NARROW_ACCUMULATOR = Condition("|acc| < 2^30 is proven", lambda call: call.node.int("acc_bound") < 1 << 30)
+NO_RAW_POOL = Condition(
+    "a fused pool has a quantized result", lambda call: not _pools(call) or call.node.type.dtype == "i8"
+)
+
+KERNELS: tuple[KernelDef, ...] = (
+    KernelDef(
+        name="conv2d_s8_ref",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_s8_ref",
+        record="p4c_conv2d",
+        parameters=_conv2d_parameters,
+        conditions=(SIGNED, ONE_IMAGE, ONE_GROUP, NARROW_ACCUMULATOR, NO_RAW_POOL),
+        constants=_conv2d_constants,
+        scratch=_conv2d_scratch,
+        uses_scratch=True,
+    ),
+    KernelDef(
+        name="fully_connected_s8_ref",
+        op="qfully_connected",
+        header="p4c_fully_connected.h",
+        symbol="p4c_fully_connected_s8_ref",
+        record="p4c_fully_connected",
+        parameters=_fully_connected_parameters,
+        conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
+        constants=_fully_connected_constants,
+    ),
+    KernelDef(
+        name="max_pool_s8_ref",
+        op="max_pool",
+        header="p4c_pool.h",
+        symbol="p4c_max_pool_s8_ref",
+        record="p4c_pool",
+        parameters=_max_pool_parameters,
+        conditions=(SIGNED, ONE_IMAGE),
+    ),
+    *(
+        KernelDef(
+            name="clamp_s8_ref",
+            op=op,
+            header="p4c_elementwise.h",
+            symbol="p4c_clamp_s8_ref",
+            record="p4c_clamp",
+            parameters=_clamp_parameters,
+            conditions=(SIGNED,),
+            in_place=True,
+        )
+        for op in ("relu", "clip")
+    ),
+    *(
+        KernelDef(
+            name="permute_s8_ref",
+            op=op,
+            header="p4c_move.h",
+            symbol="p4c_permute_s8_ref",
+            record="p4c_permute",
+            parameters=parameters,
+            conditions=(BYTES, FOUR_AXES),
+        )
+        for op, parameters in (
+            ("transpose", _transpose_parameters),
+            ("convert_layout", _layout_parameters),
+            ("reshape", _copy_parameters),
+        )
+    ),
+)

@@ -1,0 +1,213 @@
+"""Integer Graph to Plan: a kernel for each op, an offset for each buffer, the weights packed into one blob."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..compiler.errors import ModelError, Problem
+from ..compiler.ir import Array, Graph, Node
+from ..compiler.memory import LiveRange, plan_arena
+from ..compiler.plan import Border, Buffer, Invocation, KernelDef, Plan, Step
+from ..compiler.work import nominal_macs
+from .kernels import KERNELS
+from .target import Target
+
+
+def lower(graph: Graph, target: Target, kernels: Sequence[KernelDef] = KERNELS) -> Plan:
+    """The Plan of an integer graph; raises ModelError with every node that no kernel covers."""
+    inputs, outputs = input_borders(graph), output_borders(graph)
+    stored = {border.value for border in (*inputs, *outputs)}
+    nodes = [node for node in graph if not _on_host(graph, node)]
+    views = _views(nodes, stored)
+    chosen = _select(graph, [node for node in nodes if node.name not in views], kernels)
+    buffers, arena, scratch = _place(graph, chosen, views, inputs, outputs, target)
+    weights = WeightsBlob(target.alignment)
+    steps = [
+        Step(
+            node=node,
+            kernel=kernel,
+            parameters=kernel.parameters(Invocation(graph, node)),
+            operands=node.operands[: kernel.operands],
+            constants=weights.add(kernel.constants(Invocation(graph, node))),
+            scratch=scratch.get(node.name),
+            macs=nominal_macs(graph, node),
+        )
+        for node, kernel in chosen
+    ]
+    return Plan(
+        graph=graph,
+        steps=steps,
+        buffers=buffers,
+        arena_bytes=arena[0],
+        arena_lower_bound=arena[1],
+        input_bytes=_block_size(inputs, buffers, target),
+        output_bytes=_block_size(outputs, buffers, target),
+        weights=weights.bytes(),
+        inputs=inputs,
+        outputs=outputs,
+        views=views,
+    )
+
+
+def input_borders(graph: Graph) -> list[Border]:
+    """One border per graph input: the input itself when it is stored integers, else its only quantizer."""
+    borders, problems = [], []
+    for name, type_ in graph.inputs.items():
+        if type_.quantized:
+            borders.append(Border(name, name, type_, real=False))
+            continue
+        users = graph.users(name)
+        if len(users) == 1 and users[0].op == "quantize":
+            quantizer = users[0]
+            clamp = quantizer.int("qmin"), quantizer.int("qmax")
+            borders.append(Border(name, quantizer.name, quantizer.type, True, *clamp))
+        else:
+            found = ", ".join(f'"{user.loc or user.name}" ({user.op})' for user in users) or "nothing"
+            what = f"the float input is used by {found}, expected exactly one quantizer"
+            problems.append(Problem(what, "quantize the input once, directly behind it", tensor=name))
+    if problems:
+        raise ModelError(problems)
+    return borders
+
+
+def output_borders(graph: Graph) -> list[Border]:
+    """One border per graph output: the operand of its dequantize, or the stored value itself."""
+    borders, problems = [], []
+    for name in graph.outputs:
+        node = graph.nodes.get(name)
+        if node is not None and node.op == "dequantize":
+            bias = graph.constants[node.operands[1]].array if len(node.operands) > 1 else None
+            value = node.operands[0]
+            borders.append(Border(name, value, graph.type_of(value), real=True, bias=bias))
+        elif graph.type_of(name).quantized and node is not None:
+            borders.append(Border(name, name, node.type, real=False))
+        else:
+            what = f"the output is {graph.type_of(name).dtype}, expected the result of a quantized layer"
+            problems.append(Problem(what, "quantize what computes it", tensor=name))
+    if problems:
+        raise ModelError(problems)
+    return borders
+
+
+def _on_host(graph: Graph, node: Node) -> bool:
+    """Quantizing a float input and dequantizing an output are the host's work."""
+    return node.op == "dequantize" or (node.op == "quantize" and node.operands[0] in graph.inputs)
+
+
+def _views(nodes: Sequence[Node], stored: set[str]) -> dict[str, str]:
+    """Reshapes inside the network move no byte: result name -> the value whose memory it is."""
+    views: dict[str, str] = {}
+    for node in nodes:
+        if node.op == "reshape" and node.name not in stored:
+            views[node.name] = views.get(node.operands[0], node.operands[0])
+    return views
+
+
+def _select(graph: Graph, nodes: Sequence[Node], kernels: Sequence[KernelDef]) -> list[tuple[Node, KernelDef]]:
+    """The first row of the kernel table that applies to each node."""
+    chosen, problems = [], []
+    for node in nodes:
+        rows = [kernel for kernel in kernels if kernel.op == node.op]
+        missing = [kernel.missing(Invocation(graph, node)) for kernel in rows]
+        fitting = [kernel for kernel, conditions in zip(rows, missing, strict=True) if not conditions]
+        if fitting:
+            chosen.append((node, fitting[0]))
+        else:
+            problems.append(_no_kernel(graph, node, missing))
+    if problems:
+        raise ModelError(problems)
+    return chosen
+
+
+def _no_kernel(graph: Graph, node: Node, missing: Sequence[Sequence[str]]) -> Problem:
+    place = (node.loc or node.name, node.op, node.name)
+    if not missing:
+        operand = graph.type_of(node.operands[0])
+        what = f"{node.op} of {operand.dtype} is left over in the integer graph, no kernel computes it"
+        return Problem(what, "put a quantizer behind the layer in front of it", *place)
+    conditions = "; or ".join(" and ".join(row) for row in missing)
+    return Problem(f"no kernel applies: it would need that {conditions}", "change the layer to that form", *place)
+
+
+def _place(
+    graph: Graph,
+    chosen: Sequence[tuple[Node, KernelDef]],
+    views: dict[str, str],
+    inputs: Sequence[Border],
+    outputs: Sequence[Border],
+    target: Target,
+) -> tuple[dict[str, Buffer], tuple[int, int], dict[str, Buffer]]:
+    """Buffers of all values, (arena bytes, lower bound), and scratch by node name."""
+    buffers = {**_block(inputs, "input", target), **_block(outputs, "output", target)}
+    last_use: dict[str, int] = {}
+    for step, (node, _) in enumerate(chosen):
+        for operand in node.operands:
+            last_use[views.get(operand, operand)] = step
+    owner: dict[str, str] = {}
+    ranges: dict[str, LiveRange] = {}
+    scratch_sizes: dict[str, int] = {}
+    for step, (node, kernel) in enumerate(chosen):
+        if size := kernel.scratch(Invocation(graph, node)):
+            scratch_sizes[node.name] = size
+            ranges[f"{node.name}.scratch"] = LiveRange(f"{node.name}.scratch", size, step, step)
+        if node.name in buffers:
+            continue
+        source = views.get(node.operands[0], node.operands[0])
+        source = owner.get(source, source)
+        last = last_use.get(node.name, step)
+        if kernel.in_place and source in ranges and ranges[source].last == step:
+            owner[node.name] = source
+            ranges[source] = LiveRange(source, ranges[source].size, ranges[source].first, last)
+        else:
+            ranges[node.name] = LiveRange(node.name, node.type.bytes, step, last)
+    arena = plan_arena(list(ranges.values()), target.alignment)
+    for node, _ in chosen:
+        if node.name not in buffers:
+            offset = arena.offsets[owner.get(node.name, node.name)]
+            buffers[node.name] = Buffer("arena", offset, node.type.bytes)
+    for view, source in views.items():
+        buffers[view] = buffers[source]
+    scratch = {name: Buffer("arena", arena.offsets[f"{name}.scratch"], size) for name, size in scratch_sizes.items()}
+    return buffers, (arena.size, arena.lower_bound), scratch
+
+
+def _block(borders: Sequence[Border], place: str, target: Target) -> dict[str, Buffer]:
+    """Inputs, or outputs, one behind the other, each aligned."""
+    buffers: dict[str, Buffer] = {}
+    offset = 0
+    for border in borders:
+        if border.value not in buffers:
+            buffers[border.value] = Buffer(place, offset, border.type.bytes)
+            offset += -(-border.type.bytes // target.alignment) * target.alignment
+    return buffers
+
+
+def _block_size(borders: Sequence[Border], buffers: dict[str, Buffer], target: Target) -> int:
+    ends = (buffers[border.value].offset + buffers[border.value].size for border in borders)
+    return -(-max(ends) // target.alignment) * target.alignment
+
+
+class WeightsBlob:
+    """The constants of all layers, one behind the other, each aligned; equal ones are stored once."""
+
+    def __init__(self, alignment: int) -> None:
+        self.alignment = alignment
+        self._data = bytearray()
+        self._offsets: dict[bytes, int] = {}
+
+    def add(self, constants: dict[str, Array | None]) -> dict[str, int | None]:
+        """Append arrays, little-endian; returns the offset of each, None where there is none."""
+        return {name: None if array is None else self._append(array) for name, array in constants.items()}
+
+    def _append(self, array: Array) -> int:
+        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+        if data not in self._offsets:
+            self._offsets[data] = len(self._data)
+            self._data += data + bytes(-len(data) % self.alignment)
+        return self._offsets[data]
+
+    def bytes(self) -> bytes:
+        """The blob."""
+        return bytes(self._data)

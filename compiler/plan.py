@@ -1,0 +1,129 @@
+"""The Plan and the records that a backend fills: kernels, buffers, steps, borders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .ir import Array, Graph, Node, TensorType
+
+# A C initializer: a number or a nested record.
+Fields = Mapping[str, "int | Fields"]
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A node with what a kernel is told about it."""
+
+    graph: Graph
+    node: Node
+
+    def operand(self, index: int) -> TensorType:
+        """The type of an operand."""
+        return self.graph.type_of(self.node.operands[index])
+
+    def constant(self, index: int) -> Array:
+        """The stored elements of a constant operand."""
+        return self.graph.constants[self.node.operands[index]].array
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a kernel's selection rule: what it says, and the test."""
+
+    text: str
+    holds: Callable[[Invocation], bool]
+
+
+def no_constants(call: Invocation) -> dict[str, Array | None]:
+    """The packing of a kernel without constant operands."""
+    return {}
+
+
+def no_scratch(call: Invocation) -> int:
+    """The scratch size of a kernel that needs none."""
+    return 0
+
+
+@dataclass(frozen=True)
+class KernelDef:
+    """One row of the kernel table.
+
+    `symbol` is an always-inline C function in `header`: symbol((struct record){...}, inputs, constants, output and,
+    with `uses_scratch`, scratch). `parameters` gives the record's fields, `constants` the packed arrays in argument
+    order (None is passed as NULL). `operands` counts the operands that are activations; `in_place` says that the
+    output may be the first input's memory.
+    """
+
+    name: str
+    op: str
+    header: str
+    symbol: str
+    record: str
+    parameters: Callable[[Invocation], Fields]
+    conditions: tuple[Condition, ...] = ()
+    constants: Callable[[Invocation], dict[str, Array | None]] = no_constants
+    scratch: Callable[[Invocation], int] = no_scratch
+    uses_scratch: bool = False
+    operands: int = 1
+    in_place: bool = False
+
+    def missing(self, call: Invocation) -> list[str]:
+        """The texts of the conditions that do not hold for this node; empty when the kernel applies."""
+        return [condition.text for condition in self.conditions if not condition.holds(call)]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where a stored value lives: `place` is arena, input or output, `offset` counts from its base."""
+
+    place: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Border:
+    """One input or output as the host sees it.
+
+    `name` is the ONNX tensor; `value` the stored value behind it, `type` its type. A float border is quantized by
+    `qmin`..`qmax` (input) or dequantized with `bias` added (output); `real` says which it is.
+    """
+
+    name: str
+    value: str
+    type: TensorType
+    real: bool
+    qmin: int = 0
+    qmax: int = 0
+    bias: Array | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel call: operands and result are keys of Plan.buffers; constants are offsets into the weights."""
+
+    node: Node
+    kernel: KernelDef
+    parameters: Fields
+    operands: tuple[str, ...]
+    constants: Mapping[str, int | None]
+    scratch: Buffer | None
+    macs: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that emit prints: steps in order, buffers, the packed weights, borders."""
+
+    graph: Graph
+    steps: Sequence[Step]
+    buffers: Mapping[str, Buffer]
+    arena_bytes: int
+    arena_lower_bound: int
+    input_bytes: int
+    output_bytes: int
+    weights: bytes
+    inputs: Sequence[Border]
+    outputs: Sequence[Border]
+    views: Mapping[str, str] = field(default_factory=dict)
