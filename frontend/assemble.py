@@ -16,6 +16,14 @@ from .onnx_model import MARKERS, OnnxModel, OnnxNode
 from .quantizer import Quantizer
 
 INPUT_DTYPES: Mapping[int, str] = {TensorProto.FLOAT: "f32", TensorProto.INT8: "i8", TensorProto.UINT8: "u8"}
+# Scales up to 2^+-64 are far beyond any use and far within float32.
+MAX_EXPONENT = 64
+UNSUPPORTED_ADVICE = "Write the layer with supported operators, or leave it to the code around the model."
+# What helps with operators that mostly are part of a quantizer in a form that is not recognized.
+HINTS: Mapping[str, str] = {
+    "Round": "A fake quantizer is recognized as Mul, Round, Clip (or Max and Min), Div by one constant; write it so.",
+    "BatchNormalization": "Fold it into the convolution before quantization, as exporters do in evaluation mode.",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ def assemble(model: OnnxModel, graph: Graph, exponents: Mapping[str, int], probl
     input_params = _import_inputs(ctx, exponents)
     for node in model.live_nodes():
         _import_node(ctx, node)
+    # The first tensor that became a value is the one that names it.
     tensors = {value: tensor for tensor, value in reversed(ctx.values.items())}
     if not any(not problem.warning for problem in problems):
         _finish_outputs(ctx, tensors)
@@ -42,6 +51,7 @@ def assemble(model: OnnxModel, graph: Graph, exponents: Mapping[str, int], probl
 
 def _import_inputs(ctx: Context, exponents: Mapping[str, int]) -> dict[str, QuantParams]:
     """Declare the graph's inputs, and quantize those for which the options give an exponent."""
+    _check_exponents(ctx, exponents)
     params = {}
     for name in ctx.model.inputs:
         info = ctx.model.types[name]
@@ -58,19 +68,28 @@ def _import_inputs(ctx: Context, exponents: Mapping[str, int]) -> dict[str, Quan
         exponent = exponents.get(name, exponents.get(""))
         if exponent is not None and dtype == "f32":
             params[name] = _quantize_input(ctx, name, exponent)
-    for name in sorted(set(exponents) - {"", *ctx.model.inputs}):
-        known = ", ".join(f'"{known}"' for known in ctx.model.inputs)
-        what = f"--input-exponent {name}: there is no such input; the inputs are {known}"
-        ctx.problems.append(Problem(what, "Use the name of an input, or give the exponent alone for all inputs."))
     return params
+
+
+def _check_exponents(ctx: Context, exponents: Mapping[str, int]) -> None:
+    for name, exponent in exponents.items():
+        if name and name not in ctx.model.inputs:
+            known = ", ".join(f'"{known}"' for known in ctx.model.inputs)
+            what = f"--input-exponent {name}={exponent}: there is no such input; the inputs are {known}"
+            ctx.problems.append(Problem(what, "Use the name of an input, or give the exponent alone for all inputs."))
+        if abs(exponent) > MAX_EXPONENT:
+            what = f"the input exponent is {exponent}, expected -{MAX_EXPONENT} to {MAX_EXPONENT}"
+            advice = "Give e of the scale 2^-e, for instance 5 for inputs from -4 to 3.97."
+            ctx.problems.append(Problem(what, advice, tensor=name))
 
 
 def _quantize_input(ctx: Context, name: str, exponent: int) -> QuantParams:
     quantizer = Quantizer.power_of_two(exponent)
     clamp = {"qmin": quantizer.qmin, "qmax": quantizer.qmax}
-    free = ctx.free_name(f"{name}.q")
-    append(ctx.graph, "quantize", free, [name], dtype=quantizer.dtype, params=quantizer.params, **clamp)
-    ctx.values[name] = free
+    value = ctx.free_name(f"{name}.q")
+    append(ctx.graph, "quantize", value, [name], dtype=quantizer.dtype, params=quantizer.params, **clamp)
+    ctx.values[name] = value
+    ctx.input_quantizers[value] = quantizer
     return quantizer.params
 
 
@@ -95,13 +114,9 @@ def _import_node(ctx: Context, node: OnnxNode) -> None:
 
 
 def _unsupported(node: OnnxNode) -> Problem:
-    accepted = ", ".join(sorted(name for name in IMPORTERS if "." not in name))
+    accepted = ", ".join(sorted(name for name in IMPORTERS if not name.startswith(f"{MARKERS}.")))
     what = f"the operator {node.key} is not supported; supported: {accepted}"
-    return node.problem(
-        what,
-        "Write the layer with supported operators, or leave it to the code around the model.",
-        tensor=node.output,
-    )
+    return node.problem(what, HINTS.get(node.key, UNSUPPORTED_ADVICE), node.output)
 
 
 def _finish_outputs(ctx: Context, tensors: dict[str, str]) -> None:
@@ -111,7 +126,8 @@ def _finish_outputs(ctx: Context, tensors: dict[str, str]) -> None:
             problem = Problem("the output does not depend on any input", "Remove the output.", tensor=name)
             ctx.problems.append(problem)
             continue
-        ctx.graph.outputs.append(_output(ctx, name, tensors))
+        output = _output(ctx, name, tensors)
+        ctx.graph.outputs.append(output)
 
 
 def _output(ctx: Context, name: str, tensors: dict[str, str]) -> str:
@@ -121,6 +137,7 @@ def _output(ctx: Context, name: str, tensors: dict[str, str]) -> str:
         if value == name:
             value = _rename(graph, name, ctx.free_name(f"{name}.q"), tensors)
         append(graph, "dequantize", name, [value], dtype="f32")
+        tensors[name] = name
         return name
     if value == name:
         return name
@@ -128,6 +145,7 @@ def _output(ctx: Context, name: str, tensors: dict[str, str]) -> str:
         return _rename(graph, value, name, tensors)
     # A second name of another output or of an input: a reshape to the same shape is its copy.
     append(graph, "reshape", name, [value], dtype=type_.dtype, params=type_.params, shape=type_.shape)
+    tensors[name] = name
     return name
 
 

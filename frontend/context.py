@@ -10,11 +10,17 @@ import numpy as np
 from ..compiler.builder import make_node
 from ..compiler.errors import Problem
 from ..compiler.ir import Array, Attr, Constant, Graph, QuantParams, TensorType
-from ..compiler.ops import OPS, OpError
+from ..compiler.ops import OpError
+from .moving import apply_op
 from .onnx_model import OnnxModel, OnnxNode
+from .patterns.folded_weights import FLOAT_MODEL
+from .quantizer import Quantizer
 
 # Ops whose result lies on their operand's grid: looked through when the quantizer of a tensor is sought.
 GRID_KEEPING = frozenset({"relu", "clip", "max_pool", "reshape", "transpose"})
+
+
+SHAPE_ADVICE = "Check the shapes of the model: they do not fit each other."
 
 
 class ImporterError(Exception):
@@ -32,6 +38,8 @@ class Context:
         self.model, self.graph, self.problems = model, graph, problems
         self.values: dict[str, str] = {}
         self.constants: dict[str, Constant] = {}
+        # Quantizers that the options put on graph inputs, by IR value.
+        self.input_quantizers: dict[str, Quantizer] = {}
         # Tensors behind a problem: what is said about them would only repeat it.
         self.poisoned: set[str] = set()
 
@@ -85,10 +93,17 @@ class Context:
         self._missing_quantizer(node, node.input(index), value)
         return value
 
+    def grid_source(self, value: str) -> str:
+        """The value that put `value` on its grid: the way back through ops that keep it."""
+        while value in self.graph.nodes and self.graph.nodes[value].op in GRID_KEEPING:
+            value = self.graph.nodes[value].operands[0]
+        return value
+
     def _missing_quantizer(self, node: OnnxNode, tensor: str, value: str) -> None:
-        source = value
-        while source in self.graph.nodes and self.graph.nodes[source].op in GRID_KEEPING:
-            source = self.graph.nodes[source].operands[0]
+        if not self.model.quantized:
+            self.problems.append(FLOAT_MODEL)
+            return
+        source = self.grid_source(value)
         if source in self.graph.inputs:
             problem = Problem(
                 "the model has no quantizer on this input, and the first layer needs an int8 one",
@@ -121,7 +136,7 @@ class Context:
         try:
             made = make_node(self.graph, op, name, operands, dtype=dtype, params=params, loc=node.name, **attrs)  # type: ignore[arg-type]
         except OpError as fault:
-            self.fail(node, str(fault), "Check the shapes of the model: they do not fit each other.")
+            self.fail(node, str(fault), SHAPE_ADVICE)
         self.graph.add(made)
         self.values[node.output] = name
         if self.poisoned.intersection(operands):
@@ -132,19 +147,20 @@ class Context:
         """Append a one-operand op that keeps its operand's dtype and params; constants are evaluated."""
         constant = self.constant(node.input(0))
         if constant is not None:
-            self.set_constant(node, self._evaluate(node, op, constant, attrs))
+            self._apply_to_constant(node, op, constant, attrs)
             return
         type_ = self.type_of(node, 0)
         self.emit(node, op, [self.operand(node, 0)], dtype=type_.dtype, params=type_.params, **attrs)
 
-    def _evaluate(self, node: OnnxNode, op: str, constant: Constant, attrs: dict[str, Attr]) -> Constant:
-        scratch = Graph("constant", constants={"x": constant})
-        params = moved_params(constant.type, op, attrs)
-        if params is None and constant.type.quantized:
+    def _apply_to_constant(self, node: OnnxNode, op: str, constant: Constant, attrs: dict[str, Attr]) -> None:
+        try:
+            made = apply_op(op, constant, attrs)
+        except OpError as fault:
+            self.fail(node, str(fault), SHAPE_ADVICE, node.input(0))
+        if made is None:
             what = "reshapes weights with one scale per channel, whose channels do not stay one axis"
             self.fail(node, what, "Quantize the weights in the shape in which the layer takes them.", node.input(0))
-        made = make_node(scratch, op, "y", ["x"], dtype=constant.type.dtype, params=params, **attrs)  # type: ignore[arg-type]
-        return Constant(made.type, OPS[op].evaluate(made, [constant.type], [constant.array]))
+        self.set_constant(node, made)
 
     def alias(self, node: OnnxNode) -> None:
         """Let the node's first output be another name of its first operand."""
@@ -202,31 +218,3 @@ def plain_constant(array: Array) -> Constant:
     dtype = "f32" if array.dtype.kind == "f" else "i64"
     type_ = TensorType(dtype, array.shape)
     return Constant(type_, array.astype(type_.numpy))
-
-
-def moved_params(type_: TensorType, op: str, attrs: dict[str, Attr]) -> QuantParams | None:
-    """The params of a transposed or reshaped constant; None when its channels are no axis any more."""
-    params = type_.params
-    if params is None or params.axis is None:
-        return params
-    if op == "transpose":
-        perm = attrs["perm"]
-        assert isinstance(perm, tuple)
-        return QuantParams(params.scale, params.zero_point, perm.index(params.axis))
-    return params if op in GRID_KEEPING - {"reshape"} else _reshaped_params(type_, attrs, params)
-
-
-def _reshaped_params(type_: TensorType, attrs: dict[str, Attr], params: QuantParams) -> QuantParams | None:
-    shape = attrs["shape"]
-    assert isinstance(shape, tuple)
-    assert params.axis is not None
-    before = int(np.prod(type_.shape[: params.axis]))
-    for axis, size in enumerate(shape):
-        if int(np.prod(shape[:axis])) == before and size == type_.shape[params.axis]:
-            return QuantParams(params.scale, params.zero_point, axis)
-    return None
-
-
-def constant_shape(array: Array) -> tuple[int, ...]:
-    """A list of integers held in a tensor."""
-    return tuple(int(value) for value in array.ravel())

@@ -17,13 +17,22 @@ from .constants import evaluate
 # The domain of the canonical markers that the patterns put in place of what they recognize.
 MARKERS = "p4c"
 
-# Ops that draw random numbers: constant operands do not make their results constant.
-RANDOM_OPS = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+# Never folded: ops that draw random numbers, and quantizers, which are recognized instead.
+NOT_FOLDED = frozenset(
+    {
+        "RandomNormal",
+        "RandomUniform",
+        "RandomNormalLike",
+        "RandomUniformLike",
+        "Bernoulli",
+        "Multinomial",
+        "QuantizeLinear",
+        "DequantizeLinear",
+    }
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OnnxNode:
     """One ONNX node; `name` is never empty, `label` is the operator to show for a marker."""
 
@@ -85,6 +94,8 @@ class OnnxModel:
         self.types = {value.name: tensor_info(value) for value in (*graph.input, *graph.value_info, *graph.output)}
         self.nodes = _index_nodes(graph)
         self._producers = {output: node for node in self.nodes for output in node.outputs if output}
+        # Set by the patterns; a model without any quantizer is said to be a float model, once.
+        self.quantized = False
         self._constants: dict[str, Array | None] = {}
 
     def producer(self, tensor: str) -> OnnxNode | None:
@@ -108,8 +119,9 @@ class OnnxModel:
         index = self.nodes.index(old)
         self.nodes[index : index + 1] = new
         self._producers.update({output: node for node in new for output in node.outputs if output})
-        # What was constant may now stand behind a marker.
-        self._constants.clear()
+        if self._constants.get(old.output) is not None:
+            # What was constant now stands behind a marker, and so does all that was computed from it.
+            self._constants.clear()
 
     def constant(self, tensor: str) -> Array | None:
         """The value of a tensor that depends on constants alone and on no marker, otherwise None."""
@@ -121,7 +133,7 @@ class OnnxModel:
         if tensor in self.initializers:
             return numpy_helper.to_array(self.initializers[tensor])
         node = self._producers.get(tensor)
-        if node is None or node.domain or node.op in RANDOM_OPS:
+        if node is None or node.domain or node.op in NOT_FOLDED:
             return None
         if node.op == "Shape":
             return self._shape_value(node)

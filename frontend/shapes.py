@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import onnx
+from onnx import shape_inference
 
 from ..compiler.errors import Problem
 
@@ -49,6 +50,10 @@ def _fix_input(
                 problems.append(Problem(what, ADVICE.format(name=symbol or key), tensor=value.name))
                 continue
             size = 1
+        if size is not None and size < 1:
+            what = f"axis {axis} of the input is given the size {size}, expected 1 or above"
+            problems.append(Problem(what, ADVICE.format(name=symbol or key), tensor=value.name))
+            continue
         if size is not None:
             dim.dim_value = size
             if symbol:
@@ -73,4 +78,8 @@ def _substitute(model: onnx.ModelProto, symbols: Mapping[str, int]) -> None:
 
 def infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with inferred shapes, as far as onnx can tell them."""
-    return onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
+    try:
+        return shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
+    except shape_inference.InferenceError:
+        # Contradictions in the model surface where the IR infers its own shapes, with the node's name.
+        return model

@@ -11,6 +11,7 @@ from .windows import read_window
 
 def import_conv(ctx: Context, node: OnnxNode) -> None:
     """A 2-D convolution with quantized constant weights [O, I / groups, kh, kw]."""
+    x = ctx.activation(node, 0)
     weights = weights_operand(ctx, node, 1)
     shape = weights.type.shape
     if len(shape) != 4:
@@ -18,7 +19,6 @@ def import_conv(ctx: Context, node: OnnxNode) -> None:
         ctx.fail(node, what, "Write a 1-D convolution as a 2-D one of height 1.", node.input(1))
     check_channel_axis(ctx, node, node.input(1), weights.type.params, 0)
     bias = bias_operand(ctx, node, 2, shape[0])
-    x = ctx.activation(node, 0)
     sizes = ctx.graph.type_of(x).shape[2:]
     if len(sizes) != 2:
         what = f"takes an input of {len(sizes) + 2} axes, expected [N, C, H, W]"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import NoReturn
 
 import numpy as np
 
 from ...compiler.ir import Constant
-from ..context import Context
+from ..context import Context, ImporterError
 from ..onnx_model import OnnxNode
 from .definition import Importer
 from .weights import add_bias, check_channel_axis, weights_operand
@@ -17,18 +18,20 @@ def import_gemm(ctx: Context, node: OnnxNode) -> None:
     """alpha * x @ B + beta * C with constant B and C; x is not transposed."""
     if node.attrs.get("transA", 0):
         ctx.fail(node, "has transA=1, expected 0", "Transpose the input with a Transpose node.", node.input(0))
+    x = ctx.activation(node, 0)
     weights = output_major(ctx, node, transposed=bool(node.attrs.get("transB", 0)))
     weights = scaled(ctx, node, weights, "alpha")
     bias: list[str] = []
     if node.input(2) and node.attrs.get("beta", 1.0) != 0:
         constant = scaled(ctx, node, ctx.constant_operand(node, 2, "bias"), "beta")
         bias = [add_bias(ctx, node, node.input(2), constant, weights.type.shape[0])]
-    _emit(ctx, node, weights, bias)
+    _emit(ctx, node, x, weights, bias)
 
 
 def import_matmul(ctx: Context, node: OnnxNode) -> None:
     """x @ W with constant W [K, O]."""
-    _emit(ctx, node, output_major(ctx, node, transposed=False), [])
+    x = ctx.activation(node, 0)
+    _emit(ctx, node, x, output_major(ctx, node, transposed=False), [])
 
 
 def output_major(ctx: Context, node: OnnxNode, *, transposed: bool) -> Constant:
@@ -64,8 +67,7 @@ def scaled(ctx: Context, node: OnnxNode, constant: Constant, attribute: str) -> 
     return Constant(constant.type.with_(params=params), constant.array)
 
 
-def _emit(ctx: Context, node: OnnxNode, weights: Constant, bias: list[str]) -> None:
-    x = ctx.activation(node, 0)
+def _emit(ctx: Context, node: OnnxNode, x: str, weights: Constant, bias: list[str]) -> None:
     shape = ctx.graph.type_of(x).shape
     if len(shape) != 2:
         what = f"takes an input of shape {list(shape)}, expected [N, {weights.type.shape[1]}]"
@@ -79,18 +81,30 @@ def import_add(ctx: Context, node: OnnxNode) -> None:
     for index in (0, 1):
         layer = ctx.model.producer(node.input(index))
         constant = ctx.constant(node.input(1 - index))
-        if layer is None or constant is None or layer.key != "MatMul":
-            continue
-        name = ctx.operand(node, index)
-        made = ctx.graph.nodes.get(name)
-        only_user = len(ctx.model.users(node.input(index))) == 1 and node.input(index) not in ctx.model.outputs
-        if made is not None and made.op == "fully_connected" and len(made.operands) == 2 and only_user:
-            bias = add_bias(ctx, node, node.input(1 - index), constant, made.type.shape[1])
-            ctx.graph.nodes.pop(name)
-            ctx.emit(node.with_(name=made.loc), "fully_connected", [*made.operands, bias])
+        if layer is not None and constant is not None and layer.key == "MatMul":
+            _add_bias_to(ctx, node, index, constant)
             return
+    _fail_add(ctx, node)
+
+
+def _add_bias_to(ctx: Context, node: OnnxNode, index: int, constant: Constant) -> None:
+    """Replace the layer that makes operand `index` by one with a bias, unless others need its result without."""
+    tensor = node.input(index)
+    name = ctx.operand(node, index)
+    layer = ctx.graph.nodes.get(name)
+    if layer is None:
+        # The MatMul's own problem has been noted.
+        raise ImporterError
+    if len(ctx.model.users(tensor)) > 1 or tensor in ctx.model.outputs or len(layer.operands) > 2:
+        _fail_add(ctx, node)
+    bias = add_bias(ctx, node, node.input(1 - index), constant, layer.type.shape[1])
+    ctx.graph.nodes.pop(name)
+    ctx.emit(node.with_(name=layer.loc), "fully_connected", [*layer.operands, bias])
+
+
+def _fail_add(ctx: Context, node: OnnxNode) -> NoReturn:
     what = f"adds two tensors; accepted: {ADD.accepts}"
-    ctx.fail(node, what, "Use a layer with a bias, or leave the sum out of the network.")
+    ctx.fail(node, what, "Use a layer with a bias, or leave the sum out of the network.", node.output)
 
 
 GEMM = Importer("Gemm", import_gemm, "constant quantized B, constant C, transA=0, alpha and beta powers of two")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...compiler import numerics
 from ...compiler.ir import Constant, TensorType
 from ..context import Context
 from ..onnx_model import OnnxNode
@@ -12,12 +13,14 @@ from .definition import Importer
 def import_quantize(ctx: Context, node: OnnxNode) -> None:
     """Weights become integers here; an activation gets a quantize op, unless it lies on that grid by one before."""
     quantizer, tensor = quantizer_of(node), node.input(0)
-    array = ctx.model.constant(tensor)
-    if array is not None:
-        ctx.set_constant(node, quantize_constant(array, quantizer))
+    constant = ctx.constant(tensor)
+    if constant is not None:
+        reals = numerics.dequantize(constant.array, constant.type)
+        ctx.set_constant(node, quantize_constant(reals, quantizer))
         return
     _check_activation(ctx, node, quantizer)
     x = ctx.operand(node, 0)
+    _check_option(ctx, node, x, quantizer)
     if _quantized_alike(ctx, x, quantizer):
         ctx.values[node.output] = x
         return
@@ -37,6 +40,17 @@ def _check_activation(ctx: Context, node: OnnxNode, quantizer: Quantizer) -> Non
         what = f"quantizes an activation with {describe(quantizer.params)}, expected one scale for the whole tensor"
         advice = "Quantize activations per tensor; only weights and biases may have one scale per channel."
         ctx.fail(node, what, advice, node.input(0))
+
+
+def _check_option(ctx: Context, node: OnnxNode, value: str, quantizer: Quantizer) -> None:
+    """An exponent from the options must not come on top of the model's own input quantizer."""
+    source = ctx.grid_source(value)
+    added = ctx.input_quantizers.get(source)
+    if added is not None and added.params != quantizer.params:
+        what = (
+            f"quantizes the input with {describe(quantizer.params)}, --input-exponent with {describe(added.params)}"
+        )
+        ctx.fail(node, what, "Leave --input-exponent out: the model has its own input quantizer.", node.input(0))
 
 
 def _quantized_alike(ctx: Context, value: str, quantizer: Quantizer) -> bool:

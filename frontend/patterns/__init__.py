@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 from ...compiler.errors import Problem
 from ..onnx_model import OnnxModel, OnnxNode
+from .fake_quant_clip import match_fake_quant_clip
+from .fake_quant_minmax import match_fake_quant_minmax
+from .folded_weights import recover_folded_weights
 from .qdq import match_qdq
 
 # Looks at the last node of a form; gives the nodes that take its place, or None when it is not that form.
 # What is recognized but unsupported goes to the problems and becomes a poison marker.
 Pattern = Callable[[OnnxModel, OnnxNode, list[Problem]], OnnxNode | None]
 
-PATTERNS: tuple[Pattern, ...] = (match_qdq,)
+PATTERNS: tuple[Pattern, ...] = (match_qdq, match_fake_quant_clip, match_fake_quant_minmax)
 
 
 def recognize_quantizers(model: OnnxModel, problems: list[Problem]) -> None:
@@ -22,3 +25,5 @@ def recognize_quantizers(model: OnnxModel, problems: list[Problem]) -> None:
         marker = next((marker for marker in markers if marker is not None), None)
         if marker is not None:
             model.replace(node, marker)
+            model.quantized = True
+    recover_folded_weights(model, problems)

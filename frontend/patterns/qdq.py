@@ -37,10 +37,8 @@ def match_qdq(model: OnnxModel, node: OnnxNode, problems: list[Problem]) -> Onnx
 
 def _match_dequantize(model: OnnxModel, node: OnnxNode) -> OnnxNode:
     first = model.producer(node.input(0))
-    if first is None or model.constant(node.input(0)) is not None:
+    if first is None or (first.key != "QuantizeLinear" and model.constant(node.input(0)) is not None):
         return dequantize_marker(node, model.origin(node.input(0)), read_quantizer(model, node))
-    if first.label == "QuantizeLinear":
-        return quantize_marker(node, first.input(0), first.attrs["quantizer"])
     if first.key != "QuantizeLinear":
         what = f'dequantizes the result of {first.key} "{first.name}", expected that of a QuantizeLinear'
         advice = "Move the operator behind the DequantizeLinear, so that every QuantizeLinear is followed by one."
@@ -68,16 +66,27 @@ def read_quantizer(model: OnnxModel, node: OnnxNode) -> Quantizer:
     zero_point = _constant(model, node, 2, "zero point") if node.input(2) else None
     dtype = _dtype(model, node, zero_point)
     _check_scale(node, scale)
-    axis = node.attrs.get("axis", 1) if scale.size > 1 else None
-    info = model.types.get(node.input(0))
-    if axis is not None and axis < 0:
-        axis += len(info.shape) if info and info.shape else 0
+    axis = _axis(model, node, scale.size) if scale.size > 1 else None
     zeros = np.zeros(scale.size, np.int64) if zero_point is None else zero_point.astype(np.int64).ravel()
     if zeros.size != scale.size:
         what = f"has {scale.size} scales and {zeros.size} zero points, expected as many"
         raise UnsupportedError(node.problem(what, "Give one zero point per scale.", node.input(2)))
     params = QuantParams(tuple(map(float, scale.ravel())), tuple(map(int, zeros)), axis)
     return Quantizer.full_range(dtype, params)
+
+
+def _axis(model: OnnxModel, node: OnnxNode, scales: int) -> int:
+    """The axis of per-channel scales, counted from the front."""
+    axis = int(node.attrs.get("axis", 1))
+    info, constant = model.types.get(node.input(0)), model.constant(node.input(0))
+    shape = constant.shape if constant is not None else info.shape if info else None
+    if shape is None:
+        return axis
+    front = axis + len(shape) if axis < 0 else axis
+    if not 0 <= front < len(shape) or shape[front] not in (scales, None):
+        what = f"has {scales} scales along axis {axis} of a tensor of shape {list(shape)}"
+        raise UnsupportedError(node.problem(what, "Give one scale per index of that axis.", node.input(1)))
+    return front
 
 
 def _constant(model: OnnxModel, node: OnnxNode, index: int, role: str) -> Array:
@@ -91,20 +100,28 @@ def _constant(model: OnnxModel, node: OnnxNode, index: int, role: str) -> Array:
 
 def _dtype(model: OnnxModel, node: OnnxNode, zero_point: Array | None) -> str:
     """The stored dtype: the zero point's type; without one the integers' or, for QuantizeLinear, uint8."""
-    if zero_point is not None:
-        name = str(zero_point.dtype)
-    elif node.op == "QuantizeLinear":
-        element = node.attrs.get("output_dtype", 0) or TensorProto.UINT8
-        name = TensorProto.DataType.Name(element).lower()
-    else:
-        info = model.types.get(node.input(0))
-        constant = model.constant(node.input(0))
-        name = str(constant.dtype) if constant is not None else TensorProto.DataType.Name(info.element if info else 0)
-    name = name.lower()
+    stored = _stored_type(model, node)
+    name = stored if zero_point is None else str(zero_point.dtype)
     if name not in DTYPES or (node.op == "QuantizeLinear" and name == "int32"):
-        what = f"quantizes to {name}, accepted: {ACCEPTED}"
-        raise UnsupportedError(node.problem(what, "Export with 8-bit quantization.", node.input(2)))
+        what = f"quantizes to {name}; accepted: {ACCEPTED}"
+        raise UnsupportedError(node.problem(what, "Export with 8-bit quantization.", node.input(2) or node.input(0)))
+    if node.op == "DequantizeLinear" and stored not in (name, "undefined"):
+        what = f"has a zero point of type {name} for integers of type {stored}, expected the same type"
+        raise UnsupportedError(node.problem(what, f"Store the zero point as {stored}.", node.input(2)))
     return DTYPES[name]
+
+
+def _stored_type(model: OnnxModel, node: OnnxNode) -> str:
+    """The ONNX type of the integers, "undefined" when inference does not know it."""
+    if node.op == "QuantizeLinear":
+        element = node.attrs.get("output_dtype", 0) or TensorProto.UINT8
+    else:
+        constant = model.constant(node.input(0))
+        if constant is not None:
+            return str(constant.dtype)
+        info = model.types.get(node.input(0))
+        element = info.element if info else TensorProto.UNDEFINED
+    return str(TensorProto.DataType.Name(element)).lower()
 
 
 def _check_scale(node: OnnxNode, scale: Array) -> None:
