@@ -102,7 +102,7 @@ def read_image(data: bytes) -> Image:
     if CRC.unpack_from(data, size - 4)[0] != zlib.crc32(data[: size - 4]):
         raise InputError("the checksum of the image header is wrong", advice)
     segments = [_read_segment(data, HEADER.size + SEGMENT.size * i, advice) for i in range(count)]
-    image = Image(revision, *fields[7:], segments=segments)
+    image = Image(revision, *fields[7:14], segments)
     if image.model_hash != fields[6]:
         raise InputError("the hash in the image header is not that of its segments", advice)
     return image

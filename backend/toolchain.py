@@ -75,7 +75,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
             program="",
             compile=(
                 *("cc", "-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m+a+f+c"),
-                *("-fno-sanitize=undefined", "-fno-stack-protector"),
+                *("-fno-sanitize=undefined", "-fno-stack-protector", "-mllvm", "-enable-misched=false"),
             ),
             link=("ld.lld", "--no-warnings"),
         ),

@@ -132,7 +132,7 @@ class PieState:
     @property
     def vxrm(self) -> int:
         """The rounding mode in CFG."""
-        return self.cfg >> CFG_VXRM_SHIFT & 0xF
+        return self.cfg >> CFG_VXRM_SHIFT & 7
 
     def read_cfg(self) -> int:
         """CFG as an instruction reads it, which clears the note that something saturated."""
@@ -151,7 +151,8 @@ class PieState:
         inexact = remainder != 0
         if mode == UNNECESSARY and inexact.any():
             self.cfg |= CFG_INEXACT
-        return floor + np.where(inexact & _rounds_up(values, floor, remainder, amount, mode), 1, 0)
+        up: Lanes = (inexact & _rounds_up(values, floor, remainder, amount, mode)).astype(object)
+        return floor + up * 1
 
     def narrow(self, values: Lanes, lanes: str, saturate: bool) -> Lanes:
         """Values brought into a lane type's range: saturated and noted in CFG, or their low bits kept."""

@@ -51,7 +51,9 @@ def _problems(graph: Graph, node: Node) -> list[Problem]:
         type_ = graph.type_of(operand)
         if type_.params is None:
             advice = "add a quantizer for this tensor in training"
-            found.append(problem(f"the operand is {type_.dtype} and has no quantizer, expected int8", advice, operand))
+            found.append(
+                problem(f"the operand is {type_.dtype} and has no quantizer, expected int8", advice, operand)
+            )
         elif type_.dtype != "i8" or not type_.params.symmetric:
             what = f"the operand is {type_.dtype} with zero point {type_.params.zero_point[0]}, expected int8 with 0"
             found.append(problem(what, "quantize symmetrically to int8", operand))
@@ -59,7 +61,9 @@ def _problems(graph: Graph, node: Node) -> list[Problem]:
             what = f"the scale {type_.params.scale[0]!r} is no power of two"
             found.append(problem(what, "export with power-of-two scales", operand))
     if node.operands[1] not in graph.constants:
-        found.append(problem("the weights are computed, expected a constant", "store them in the file", node.operands[1]))
+        found.append(
+            problem("the weights are computed, expected a constant", "store them in the file", node.operands[1])
+        )
     params = node.type.params
     if params is not None and (params.exponent is None or not params.symmetric or node.type.dtype != "i8"):
         what = f"the output is {node.type.dtype} with scale {params.scale[0]!r} and zero point {params.zero_point[0]}"

@@ -22,7 +22,11 @@ def fold_flatten(graph: Graph) -> Graph:
             continue
         source = graph.type_of(flatten.operands[0])
         weights = graph.constants[node.operands[1]]
-        if len(source.shape) < 2 or source.shape[0] != flatten.type.shape[0] or weights.type.shape[1:] == source.shape[1:]:
+        if (
+            len(source.shape) < 2
+            or source.shape[0] != flatten.type.shape[0]
+            or weights.type.shape[1:] == source.shape[1:]
+        ):
             continue
         shape = (weights.type.shape[0], *source.shape[1:])
         reshaped = Constant(weights.type.with_(shape=shape), weights.array.reshape(shape))

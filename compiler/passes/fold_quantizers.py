@@ -1,7 +1,7 @@
 """Fold the quantizer behind a convolution or fully connected layer into it.
 
-    %c = conv2d(%x, %w, %b)     : f32
-    %q = quantize(%c) {qmin=0}  : i8 q(e=4)    =>    %q = conv2d(%x, %w, %b) {qmin=0} : i8 q(e=4)
+%c = conv2d(%x, %w, %b)     : f32
+%q = quantize(%c) {qmin=0}  : i8 q(e=4)    =>    %q = conv2d(%x, %w, %b) {qmin=0} : i8 q(e=4)
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""CompiledModel: a built network with its plan and its oracle, and what one can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..backend.build import Build
+from ..backend.target import ESP32P4
+from ..compiler.errors import InputError, Problem
+from ..compiler.ir import Array
+from ..compiler.plan import Plan
+from .borders import check_inputs, dequantized, input_block, joined, onnx_dtype, output_arrays, stored_inputs
+from .data import InputSpec
+from .device import Device, Session
+from .oracle import Oracle
+from .rows import map_rows
+from .simulated import SimulatorDevice
+from .verify import LayersVerdict, Progress, Verdict, no_progress, verify_layers, verify_outputs
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A compiled network. `oracle` is None when it was compiled from IR text, without its ONNX file."""
+
+    name: str
+    plan: Plan
+    build: Build
+    oracle: Oracle | None
+    warnings: tuple[Problem, ...]
+    files: Mapping[str, bytes]
+    folder: Path | None = None
+
+    @property
+    def chip_rev(self) -> str:
+        """The chip revision that the image is for."""
+        names = {number: name for name, number in ESP32P4.chip_revisions.items()}
+        return names[self.build.image.chip_revision]
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """The ONNX inputs."""
+        return tuple(InputSpec(b.name, b.type.shape, onnx_dtype(b)) for b in self.plan.inputs)
+
+    def simulator(self) -> SimulatorDevice:
+        """The default device: simulated chips of the image's revision, faults told with symbols of this model."""
+        elf = self.build.elf
+        return SimulatorDevice(self.chip_rev, lambda offset: elf.symbolize(elf.base + offset))
+
+    def run(
+        self,
+        x: Array | Mapping[str, Array],
+        *,
+        raw: bool = False,
+        device: Device | None = None,
+        progress: Progress = no_progress,
+    ) -> Array | dict[str, Array]:
+        """The outputs for x [N, ...] (a dict for several inputs), on the simulated chip unless a device is given.
+
+        Takes and gives ONNX dtypes and axis order; with `raw` the stored integers. A dict when the model has several
+        outputs. InputError when x does not fit; DeviceError when the device fails.
+        """
+        stored = self._raw(x) if raw else stored_inputs(self.plan, check_inputs(self.plan, x))
+        total = len(next(iter(stored.values())))
+
+        def work(session: Session, row: int) -> dict[str, Array]:
+            return output_arrays(self.plan, session.run(input_block(self.plan, stored, row)).output)
+
+        rows: dict[int, dict[str, Array]] = {}
+        for row, outputs in map_rows(device or self.simulator(), self.build.image, total, work):
+            rows[row] = outputs
+            progress(len(rows), total)
+        empty = {b.name: np.zeros((0, *b.type.shape[1:]), b.type.numpy) for b in self.plan.outputs}
+        results = joined([rows[row] for row in range(total)]) or empty
+        if not raw:
+            results = {b.name: dequantized(b, results[b.name]) for b in self.plan.outputs}
+        return results if len(results) > 1 else next(iter(results.values()))
+
+    def _raw(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+        arrays = x if isinstance(x, Mapping) else {self.plan.inputs[0].name: x}
+        checked = {}
+        for border in self.plan.inputs:
+            array = np.asarray(arrays.get(border.name, np.zeros(0)))
+            shape = border.type.shape
+            if array.dtype != np.dtype(border.type.numpy) or array.ndim != len(shape) or array.shape[1:] != shape[1:]:
+                expected = f"{np.dtype(border.type.numpy)} [N, {', '.join(map(str, shape[1:]))}]"
+                what = f"raw input {border.name!r} is {array.dtype} {list(array.shape)}, expected {expected}"
+                raise InputError(what, "give the stored integers")
+            checked[border.name] = array
+        return checked
+
+    def verify(
+        self,
+        x: Array | Mapping[str, Array],
+        labels: Array | None = None,
+        *,
+        device: Device | None = None,
+        progress: Progress = no_progress,
+    ) -> Verdict:
+        """Compare every output of every row of x with onnxruntime; see verify_outputs."""
+        device, image = device or self.simulator(), self.build.image
+        return verify_outputs(self.plan, image, device, self._needed_oracle(), x, labels, progress)
+
+    def verify_layers(
+        self, x: Array | Mapping[str, Array], *, device: Device | None = None, progress: Progress = no_progress
+    ) -> LayersVerdict:
+        """Compare every tensor that the device computes with onnxruntime; see verify.verify_layers."""
+        device, image = device or self.simulator(), self.build.image
+        return verify_layers(self.plan, image, device, self._needed_oracle(), x, progress)
+
+    def _needed_oracle(self) -> Oracle:
+        if self.oracle is None:
+            raise InputError("IR text has no ONNX model to compare with", "verify the .onnx file it was dumped from")
+        return self.oracle
