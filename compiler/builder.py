@@ -22,7 +22,7 @@ def make_node(
 ) -> Node:
     """A node of `op` named `name` with its shape inferred; not yet in the graph.
 
-    Raises OpError when the operands or attributes break the op's shape rule or an attribute is missing.
+    Raises OpError when the operands or attributes break the op's shape rule or an attribute is missing or unfit.
     """
     definition = OPS[op]
     complete: dict[str, Attr] = {}
@@ -30,6 +30,8 @@ def make_node(
         value = attrs.pop(key, attr.default)
         if value is None:
             raise OpError(f"{op} needs the attribute {key}")
+        if fault := attr.fault(value):
+            raise OpError(f"{op}: the attribute {key} {fault}")
         complete[key] = value
     if attrs:
         raise OpError(f"{op} has no attribute {', '.join(attrs)}")

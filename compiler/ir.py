@@ -27,7 +27,8 @@ NUMPY_DTYPES: Mapping[str, type[np.generic]] = {
     "f32": np.float32,
 }
 
-# Physical orders of a value in memory. The shape of a type always is the logical one, in ONNX axis order.
+# Physical orders of a value in memory; nhwc (axis 1 last) is for four axes. The shape of a type always is the logical
+# one, in ONNX axis order.
 LAYOUTS = ("row", "nhwc")
 
 
@@ -103,6 +104,15 @@ class TensorType:
     def quantized(self) -> bool:
         """True when elements are integers that denote reals."""
         return self.params is not None
+
+    @property
+    def order_free(self) -> bool:
+        """True when every layout is the same order of bytes: not four axes, one channel, or one pixel."""
+        return len(self.shape) != 4 or self.shape[1] == 1 or self.shape[2] * self.shape[3] == 1
+
+    def same_order(self, other: TensorType) -> bool:
+        """True when both layouts can be one: they are equal, or one of the types has only one order of bytes."""
+        return self.layout == other.layout or self.order_free or other.order_free
 
     def with_(self, **changes: Any) -> TensorType:  # noqa: ANN401
         """A copy with some fields replaced."""
@@ -239,3 +249,19 @@ class Graph:
 
     def __iter__(self) -> Iterator[Node]:
         return iter(list(self.nodes.values()))
+
+
+def graphs_equal(a: Graph, b: Graph) -> bool:
+    """True when both graphs are the same in every respect, order included; NaN equals NaN."""
+    same = a.name == b.name and a.outputs == b.outputs and list(a.inputs.items()) == list(b.inputs.items())
+    same = same and list(a.nodes.items()) == list(b.nodes.items()) and list(a.constants) == list(b.constants)
+    return same and all(_constants_equal(constant, b.constants[name]) for name, constant in a.constants.items())
+
+
+def _constants_equal(a: Constant, b: Constant) -> bool:
+    if a.type != b.type or a.array.dtype != b.array.dtype or a.array.shape != b.array.shape:
+        return False
+    # The signs tell -0.0 from 0.0.
+    floats = a.array.dtype.kind == "f"
+    signs = bool(np.array_equal(np.signbit(a.array), np.signbit(b.array))) if floats else True
+    return signs and bool(np.array_equal(a.array, b.array, equal_nan=floats))

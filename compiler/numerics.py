@@ -16,7 +16,8 @@ EXACT_ACCUMULATOR = 1 << 24
 def shift_round(accumulator: Array, shift: Array, rounding: Array) -> Array:
     """accumulator * 2^-shift rounded to an integer, int64 in and out, broadcasting.
 
-    `rounding` holds FLOOR or HALF_EVEN per element; a negative shift multiplies exactly.
+    `rounding` holds FLOOR or HALF_EVEN per element; a negative shift multiplies exactly. |accumulator| < 2^32 and
+    -31 <= shift <= 31, so nothing overflows.
     """
     acc = accumulator.astype(np.int64)
     right = np.maximum(shift, 0).astype(np.int64)
@@ -25,7 +26,7 @@ def shift_round(accumulator: Array, shift: Array, rounding: Array) -> Array:
     half = (np.int64(1) << right) >> 1
     up = (remainder > half) | ((remainder == half) & (right > 0) & (floor & 1 == 1))
     rounded = floor + np.where(rounding == HALF_EVEN, up, False)
-    return rounded << np.maximum(-shift, 0).astype(np.int64)
+    return rounded << np.maximum(-shift.astype(np.int64), 0)
 
 
 def quantize(x: Array, type_: TensorType, qmin: int, qmax: int) -> Array:

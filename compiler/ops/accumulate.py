@@ -8,16 +8,17 @@ import numpy as np
 
 from .. import numerics
 from ..ir import Array, Node, TensorType
+from ..text import list_text, type_text
 from .definition import AttrDef, Types
 from .quantization import check_clamp
 
 CLAMP_ATTRS = {"qmin": AttrDef("int", -128), "qmax": AttrDef("int", 127)}
 
-# The proven bound on every |partial sum|; 0 until the proof was made.
-BOUND_ATTRS = {"acc_bound": AttrDef("int", 0)}
-
 # The proven bound on |accumulator|; 0 as long as it is not proven.
-BOUND_ATTRS = {"acc_bound": AttrDef("int", 0)}
+BOUND_ATTRS = {"acc_bound": AttrDef("int", 0, minimum=0)}
+
+# What the constants of an integer multiply-accumulate may hold. 31 bits cover every shift of an int32 accumulator.
+SHIFT_RANGES = {"shift": range(-31, 32), "rounding": (numerics.FLOOR, numerics.HALF_EVEN)}
 
 
 def centered(array: Array, type_: TensorType) -> Array:
@@ -37,12 +38,11 @@ def real_result(node: Node, types: Types, arrays: Sequence[Array], accumulators:
 
     float32(acc) * scale + float32(bias), then the quantizer if one was folded into the node.
     """
-    x, w = types[0], types[1]
-    scale: Array = np.ones((), np.float32)
-    if x.params is not None and w.params is not None:
-        scale = np.float32(x.params.scale[0]) * np.array(w.params.scale, dtype=np.float32)
-        scale = per_channel(scale, accumulators.ndim) if scale.size > 1 else scale.reshape(())
-    reals = accumulators.astype(np.float32) * scale
+    scale: Array = np.ones(1, np.float32)
+    for type_ in types[:2]:
+        if type_.params is not None:
+            scale = scale * np.array(type_.params.scale, dtype=np.float32)
+    reals = accumulators.astype(np.float32) * per_channel(scale, accumulators.ndim)
     if len(arrays) > 2:
         reals = reals + per_channel(numerics.dequantize(arrays[2], types[2]), reals.ndim)
     if node.type.params is None:
@@ -52,15 +52,26 @@ def real_result(node: Node, types: Types, arrays: Sequence[Array], accumulators:
 
 def check_real(node: Node, types: Types) -> Iterator[str]:
     """Faults of a real-valued multiply-accumulate: bias length, result type, clamp."""
-    channels = node.type.shape[1] if len(node.type.shape) > 1 else 0
+    channels = node.type.shape[1]
     if len(types) > 2 and types[2].shape != (channels,):
-        yield f"the bias has shape {list(types[2].shape)}, expected [{channels}]"
-    if types[0].params is not None and types[0].params.axis is not None:
-        yield "the input has per-channel scales, expected one scale for the whole tensor"
+        yield f"the bias has shape {list_text(types[2].shape)}, expected [{channels}]"
+    for name, type_ in zip(("input", "weights", "bias"), types, strict=False):
+        if type_.dtype != "f32" and type_.params is None:
+            yield f"the {name} is {type_.dtype} without quantization parameters, expected f32 or a quantized tensor"
+    yield from check_channels(types)
     if node.type.params is not None:
         yield from check_clamp(node)
     elif node.type.dtype != "f32":
         yield f"the result is {node.type.dtype} without quantization parameters, expected f32"
+
+
+def check_channels(types: Types) -> Iterator[str]:
+    """Faults of the axis that per-channel parameters of the input or the weights run along."""
+    x, w = types[0].params, types[1].params
+    if x is not None and x.axis is not None:
+        yield "the input has per-channel scales, expected one scale for the whole tensor"
+    if w is not None and w.axis not in (None, 0):
+        yield f"the weights have a scale for each index of axis {w.axis}, expected axis 0, the output channels"
 
 
 def integer_result(node: Node, arrays: Sequence[Array], accumulators: Array) -> Array:
@@ -80,15 +91,19 @@ def check_integer(node: Node, types: Types) -> Iterator[str]:
     channels = types[1].shape[0]
     for name, type_, dtype in zip(("bias", "shift", "rounding"), types[2:], ("i32", "i8", "i8"), strict=False):
         if type_.dtype != dtype or type_.shape != (channels,):
-            yield f"the {name} is {type_.dtype}{list(type_.shape)}, expected {dtype}[{channels}]"
+            yield f"the {name} is {type_.dtype}{list_text(type_.shape)}, expected {dtype}[{channels}]"
     if any(not type_.quantized for type_ in types[:2]):
-        yield "the input and the weights must be quantized"
+        found = " and ".join(type_.dtype for type_ in types[:2])
+        yield f"input and weights are {found}, not both with quantization parameters, expected quantized tensors"
+    yield from check_channels(types)
     if len(types) == 4:
         yield "there is a shift but no rounding, expected both or neither"
     if len(types) == 3 and node.type.dtype != "i32":
         yield f"the result is {node.type.dtype}, expected i32 accumulators, as there is no shift"
     if len(types) == 5:
         if node.type.params is None or node.type.dtype not in ("i8", "u8"):
-            yield f"the result is {node.type.dtype}, expected quantized i8 or u8"
+            yield f"the result is {type_text(node.type)}, expected quantized i8 or u8"
+        elif node.type.params.axis is not None:
+            yield "the result has per-channel scales, expected one scale for the whole tensor"
         else:
             yield from check_clamp(node)

@@ -7,27 +7,41 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..ir import Array, Node, TensorType
-from .accumulate import BOUND_ATTRS, CLAMP_ATTRS, centered, check_integer, check_real, integer_result, real_result
-from .definition import AttrDef, OpDef, OpError, Types
+from ..text import list_text
+from .accumulate import (
+    BOUND_ATTRS,
+    CLAMP_ATTRS,
+    SHIFT_RANGES,
+    centered,
+    check_integer,
+    check_real,
+    integer_result,
+    real_result,
+)
+from .definition import AttrDef, OpDef, OpError, Types, keeps_order
 from .pooling import max_pool, pooled_size
 
 CONV_ATTRS = {
-    "strides": AttrDef("ints", (1, 1)),
-    "pads": AttrDef("ints", (0, 0, 0, 0)),
-    "dilations": AttrDef("ints", (1, 1)),
-    "groups": AttrDef("int", 1),
+    "strides": AttrDef("ints", (1, 1), minimum=1),
+    "pads": AttrDef("ints", (0, 0, 0, 0), minimum=0),
+    "dilations": AttrDef("ints", (1, 1), minimum=1),
+    "groups": AttrDef("int", 1, minimum=1),
 }
-POOL_ATTRS = {"pool_kernel": AttrDef("ints", (1, 1)), "pool_strides": AttrDef("ints", (1, 1))}
+POOL_ATTRS = {
+    "pool_kernel": AttrDef("ints", (1, 1), minimum=1),
+    "pool_strides": AttrDef("ints", (1, 1), minimum=1),
+}
 
 
 def conv_shape(node: Node, types: Types) -> tuple[int, ...]:
     """[N, O, OH, OW] of a convolution without its fused pool; pads are top, left, bottom, right."""
     x, w = types[0].shape, types[1].shape
     if len(x) != 4 or len(w) != 4:
-        raise OpError(f"input {list(x)} and weights {list(w)}, expected four axes each")
+        raise OpError(f"input {list_text(x)} and weights {list_text(w)}, expected four axes each")
     groups = node.int("groups")
     if x[1] != w[1] * groups or w[0] % groups:
-        raise OpError(f"{x[1]} input channels, weights {list(w)}, {groups} groups: channels do not fit")
+        expected = f"expected weights [O,{x[1]}/{groups},KH,KW] with O a multiple of {groups}"
+        raise OpError(f"input {list_text(x)} and weights {list_text(w)} in {groups} groups, {expected}")
     sizes = []
     for axis in (0, 1):
         padded = x[2 + axis] + node.ints("pads")[axis] + node.ints("pads")[axis + 2]
@@ -57,13 +71,18 @@ def _evaluate_conv2d(node: Node, types: Types, arrays: Sequence[Array]) -> Array
     return real_result(node, types, arrays, accumulators(node, types, arrays[0], arrays[1]))
 
 
+def _check_conv2d(node: Node, types: Types) -> Iterator[str]:
+    yield from check_real(node, types)
+    yield from keeps_order(node, types)
+
+
 CONV2D = OpDef(
     name="conv2d",
     summary="2-D convolution of reals; a quantized result means that its quantizer is folded in",
     operands=("x", "w", "bias?"),
     attrs={**CONV_ATTRS, **CLAMP_ATTRS},
     infer=conv_shape,
-    check=check_real,
+    check=_check_conv2d,
     evaluate=_evaluate_conv2d,
 )
 
@@ -77,8 +96,7 @@ def _pooled_shape(node: Node, types: Types) -> tuple[int, ...]:
 
 def _check_qconv2d(node: Node, types: Types) -> Iterator[str]:
     yield from check_integer(node, types)
-    if types[0].layout != node.type.layout and min(types[0].elements, node.type.elements) > 0:
-        yield f"input layout {types[0].layout} and result layout {node.type.layout}, expected the same"
+    yield from keeps_order(node, types)
 
 
 def _evaluate_qconv2d(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
@@ -98,5 +116,6 @@ QCONV2D = OpDef(
     attrs={**CONV_ATTRS, **CLAMP_ATTRS, **POOL_ATTRS, **BOUND_ATTRS},
     infer=_pooled_shape,
     check=_check_qconv2d,
+    ranges=SHIFT_RANGES,
     evaluate=_evaluate_qconv2d,
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import numerics
 from ..ir import Array, Node, TensorType
-from .definition import AttrDef, OpDef, Types, keeps_type, same_shape
+from .definition import AttrDef, OpDef, Types, keeps_type_and_order, same_shape
 
 
 def quantized_bound(bound: float, type_: TensorType) -> int:
@@ -48,7 +48,7 @@ def clip_bounds(node: Node) -> tuple[float, float]:
 
 
 def _check(node: Node, types: Types) -> Iterator[str]:
-    yield from keeps_type(node, types)
+    yield from keeps_type_and_order(node, types)
     if types[0].params is not None and types[0].params.axis is not None:
         yield "the input has per-channel scales, expected one scale for the whole tensor"
 

@@ -7,14 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array, Node
-from .accumulate import BOUND_ATTRS, CLAMP_ATTRS, centered, check_integer, check_real, integer_result, real_result
+from ..text import list_text
+from .accumulate import (
+    BOUND_ATTRS,
+    CLAMP_ATTRS,
+    SHIFT_RANGES,
+    centered,
+    check_integer,
+    check_real,
+    integer_result,
+    real_result,
+)
 from .definition import OpDef, OpError, Types
 
 
 def _shape(node: Node, types: Types) -> tuple[int, ...]:
     x, w = types[0].shape, types[1].shape
     if x[1:] != w[1:] or len(x) < 2:
-        raise OpError(f"input {list(x)} and weights {list(w)}, expected [N, ...] and [O, ...] with the same axes")
+        raise OpError(f"input {list_text(x)} and weights {list_text(w)}, expected [N,...] and [O,...] of equal axes")
     return (x[0], w[0])
 
 
@@ -49,5 +59,6 @@ QFULLY_CONNECTED = OpDef(
     attrs={**CLAMP_ATTRS, **BOUND_ATTRS},
     infer=_shape,
     check=check_integer,
+    ranges=SHIFT_RANGES,
     evaluate=_evaluate_integer,
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..ir import Array, Node
-from .definition import AttrDef, OpDef, OpError, Types, keeps_type
+from ..text import list_text
+from .definition import AttrDef, OpDef, OpError, Types, keeps_type_and_order
 
 
 def pooled_size(size: int, kernel: int, stride: int, pads: int) -> int:
@@ -30,10 +31,19 @@ def max_pool(x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Sequ
 def _infer(node: Node, types: Types) -> tuple[int, ...]:
     shape = types[0].shape
     if len(shape) != 4:
-        raise OpError(f"input {list(shape)}, expected four axes")
+        raise OpError(f"input {list_text(shape)}, expected four axes")
     kernel, strides, pads = node.ints("kernel"), node.ints("strides"), node.ints("pads")
+    if any(pad >= size for pad, size in zip(pads, kernel * 2, strict=True)):
+        raise OpError(f"pads {list_text(pads)} for the window {list_text(kernel)}, expected each smaller than it")
     sizes = (pooled_size(shape[2 + a], kernel[a], strides[a], pads[a] + pads[a + 2]) for a in (0, 1))
     return (*shape[:2], *sizes)
+
+
+def _check(node: Node, types: Types) -> Iterator[str]:
+    yield from keeps_type_and_order(node, types)
+    params = types[0].params
+    if params is not None and params.axis not in (None, 0, 1):
+        yield f"the operand has a scale for each index of axis {params.axis}, which is pooled, expected one scale"
 
 
 def _evaluate(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
@@ -45,11 +55,11 @@ MAX_POOL = OpDef(
     summary="maximum over each window of [N, C, H, W]; padding never wins",
     operands=("x",),
     attrs={
-        "kernel": AttrDef("ints"),
-        "strides": AttrDef("ints", (1, 1)),
-        "pads": AttrDef("ints", (0, 0, 0, 0)),
+        "kernel": AttrDef("ints", minimum=1, length=2),
+        "strides": AttrDef("ints", (1, 1), minimum=1),
+        "pads": AttrDef("ints", (0, 0, 0, 0), minimum=0),
     },
     infer=_infer,
-    check=keeps_type,
+    check=_check,
     evaluate=_evaluate,
 )

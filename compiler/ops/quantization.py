@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import numerics
 from ..ir import Array, Node
-from .definition import AttrDef, OpDef, Types, same_shape
+from ..text import list_text, type_text
+from .definition import AttrDef, OpDef, Types, keeps_order, same_shape
 
 QUANTIZED_DTYPES = ("i8", "u8", "i16")
 
@@ -18,6 +19,7 @@ def _check_quantize(node: Node, types: Types) -> Iterator[str]:
         yield f"the result is {node.type.dtype}, expected i8, u8 or i16 with quantization parameters"
         return
     yield from check_clamp(node)
+    yield from keeps_order(node, types)
 
 
 def check_clamp(node: Node) -> Iterator[str]:
@@ -45,9 +47,11 @@ QUANTIZE = OpDef(
 
 def _check_dequantize(node: Node, types: Types) -> Iterator[str]:
     if node.type.dtype != "f32" or types[0].params is None:
-        yield f"{types[0].dtype} -> {node.type.dtype}, expected a quantized operand and an f32 result"
-    if len(types) > 1 and types[1].dtype != "f32":
-        yield f"the bias is {types[1].dtype}, expected f32"
+        yield f"{type_text(types[0])} -> {type_text(node.type)}, expected a quantized operand and an f32 result"
+    channels = types[0].shape[1:2]
+    if len(types) > 1 and (types[1].dtype != "f32" or types[1].shape != channels):
+        yield f"the bias is {type_text(types[1])}, expected f32{list_text(channels)}"
+    yield from keeps_order(node, types)
 
 
 def _evaluate_dequantize(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
@@ -64,4 +68,5 @@ DEQUANTIZE = OpDef(
     infer=same_shape,
     check=_check_dequantize,
     evaluate=_evaluate_dequantize,
+    border=True,
 )

@@ -5,33 +5,59 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from ..ir import LAYOUTS, Array, Node
+from ..ir import LAYOUTS, Array, Node, QuantParams
+from ..text import list_text
 from .definition import AttrDef, OpDef, OpError, Types, keeps_type, same_shape
 
 
 def _reshaped(node: Node, types: Types) -> tuple[int, ...]:
     if math.prod(node.ints("shape")) != types[0].elements:
-        raise OpError(f"shape {list(node.ints('shape'))} for {types[0].elements} elements")
+        raise OpError(f"shape {list_text(node.ints('shape'))} for {types[0].elements} elements")
     return node.ints("shape")
 
 
+def _check_reshape(node: Node, types: Types) -> Iterator[str]:
+    yield from keeps_type(node, types)
+    yield from _check_row(node, types)
+    axis = types[0].params.axis if types[0].params is not None else None
+    if axis is not None and node.type.shape[: axis + 1] != types[0].shape[: axis + 1]:
+        yield f"the operand has a scale for each index of axis {axis}, expected one scale or that axis kept in place"
+
+
 def _evaluate_reshape(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
+    # An axis 0 that is kept is a batch and may have any length here.
+    if node.type.shape[:1] == types[0].shape[:1]:
+        return arrays[0].reshape(arrays[0].shape[:1] + node.type.shape[1:])
     return arrays[0].reshape(node.type.shape)
 
 
 def _transposed(node: Node, types: Types) -> tuple[int, ...]:
     if sorted(node.ints("perm")) != list(range(len(types[0].shape))):
-        raise OpError(f"perm {list(node.ints('perm'))} for {len(types[0].shape)} axes")
+        raise OpError(f"perm {list_text(node.ints('perm'))} for {len(types[0].shape)} axes")
     return tuple(types[0].shape[axis] for axis in node.ints("perm"))
+
+
+def _check_transpose(node: Node, types: Types) -> Iterator[str]:
+    params = types[0].params
+    if params is not None and params.axis is not None:
+        params = QuantParams(params.scale, params.zero_point, node.ints("perm").index(params.axis))
+    yield from keeps_type(node, [types[0].with_(params=params)])
+    yield from _check_row(node, types)
 
 
 def _evaluate_transpose(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
     return arrays[0].transpose(node.ints("perm"))
 
 
+def _check_row(node: Node, types: Types) -> Iterator[str]:
+    for name, type_ in (("operand", types[0]), ("result", node.type)):
+        if type_.layout != "row" and not type_.order_free:
+            yield f"the {name} has layout {type_.layout}, expected row, the order in which elements are moved"
+
+
 def _check_layout(node: Node, types: Types) -> Iterator[str]:
     yield from keeps_type(node, types)
-    if node.type.layout == types[0].layout or node.type.layout not in LAYOUTS:
+    if node.type.layout == types[0].layout:
         yield f"layout {types[0].layout} -> {node.type.layout}, expected two different ones of {', '.join(LAYOUTS)}"
 
 
@@ -43,18 +69,18 @@ RESHAPE = OpDef(
     name="reshape",
     summary="the same elements in row-major logical order under another shape",
     operands=("x",),
-    attrs={"shape": AttrDef("ints")},
+    attrs={"shape": AttrDef("ints", minimum=1)},
     infer=_reshaped,
-    check=keeps_type,
+    check=_check_reshape,
     evaluate=_evaluate_reshape,
 )
 TRANSPOSE = OpDef(
     name="transpose",
     summary="axes permuted: result axis i is operand axis perm[i]",
     operands=("x",),
-    attrs={"perm": AttrDef("ints")},
+    attrs={"perm": AttrDef("ints", minimum=0)},
     infer=_transposed,
-    check=keeps_type,
+    check=_check_transpose,
     evaluate=_evaluate_transpose,
 )
 CONVERT_LAYOUT = OpDef(
