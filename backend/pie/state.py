@@ -152,7 +152,8 @@ class PieState:
         if mode == UNNECESSARY and inexact.any():
             self.cfg |= CFG_INEXACT
         up: Lanes = (inexact & _rounds_up(values, floor, remainder, amount, mode)).astype(object)
-        return floor + up * 1
+        result: Lanes = floor + up * 1
+        return result
 
     def narrow(self, values: Lanes, lanes: str, saturate: bool) -> Lanes:
         """Values brought into a lane type's range: saturated and noted in CFG, or their low bits kept."""
