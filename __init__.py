@@ -1,1 +1,64 @@
-"""p4c: an ahead-of-time compiler from QAT ONNX networks to INT8 code for the ESP32-P4."""
+"""p4c: an ahead-of-time compiler from QAT ONNX networks to INT8 code for the ESP32-P4.
+
+    import p4c
+    model = p4c.compile("model.onnx")   # -> CompiledModel
+    y = model.run(x)                    # on the simulated chip
+    verdict = model.verify(x)           # against onnxruntime
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from .compiler.errors import DeviceError, InputError, ModelError, P4CError, ToolchainError
+
+if TYPE_CHECKING:
+    from .driver import Options
+    from .runtime.model import CompiledModel
+    from .runtime.verify import Verdict
+
+__all__ = [
+    "CompiledModel",
+    "DeviceError",
+    "InputError",
+    "ModelError",
+    "Options",
+    "P4CError",
+    "ToolchainError",
+    "Verdict",
+    "compile",
+]
+__version__ = "0.1.0"
+
+
+def compile(  # noqa: A001  the name people expect: p4c.compile
+    model: str | os.PathLike[str], output: str | os.PathLike[str] | None = None, **options: Any  # noqa: ANN401
+) -> CompiledModel:
+    """Compile an ONNX model (or IR text from --dump-ir) and return it ready to run.
+
+    `output` is the folder to write, nothing is written without it; `options` are the fields of p4c.Options.
+    Raises ModelError with all problems of the model, InputError for bad options, ToolchainError.
+    """
+    from pathlib import Path
+
+    from .driver import Options, compile_model
+
+    return compile_model(Path(model), Options(**options), None if output is None else Path(output))
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Load the heavy names of __all__ on first use, so that `import p4c` and `p4c --help` stay quick."""
+    if name == "Options":
+        from .driver import Options
+
+        return Options
+    if name == "CompiledModel":
+        from .runtime.model import CompiledModel
+
+        return CompiledModel
+    if name == "Verdict":
+        from .runtime.verify import Verdict
+
+        return Verdict
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,17 +16,23 @@ from .printer import print_graph
 from .verifier import verify
 
 
-def write_dump(graph: Graph, folder: Path, number: int, pass_name: str) -> Path:
-    """Write NN-pass.p4ir, and NN-pass.npz if there are large constants; returns the path of the text."""
+def dump_files(graph: Graph, number: int, pass_name: str) -> dict[str, bytes]:
+    """The dump's files by name: NN-pass.p4ir, and NN-pass.npz if there are large constants."""
     archive: dict[str, Array] = {}
-    text = print_graph(graph, pass_name=pass_name, archive=archive)
+    stem = f"{number:02}-{pass_name}"
+    files = {f"{stem}.p4ir": print_graph(graph, pass_name=pass_name, archive=archive).encode()}
+    return files | ({f"{stem}.npz": archive_bytes(archive)} if archive else {})
+
+
+def write_dump(graph: Graph, folder: Path, number: int, pass_name: str) -> Path:
+    """Write the dump's files into `folder`; returns the path of the text."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{number:02}-{pass_name}.p4ir"
-    if archive:
-        path.with_suffix(".npz").write_bytes(archive_bytes(archive))
-    else:
+    files = dump_files(graph, number, pass_name)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    path = folder / next(iter(files))
+    if len(files) == 1:
         path.with_suffix(".npz").unlink(missing_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

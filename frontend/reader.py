@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from ..compiler.errors import ModelError, Problem
-from ..compiler.ir import Graph, QuantParams
+from ..compiler.ir import Graph, QuantParams, TensorType
 from .assemble import assemble
 from .load import load_model
 from .onnx_model import OnnxModel
@@ -66,3 +66,16 @@ def import_model(source: Path | bytes, options: ImportOptions = ImportOptions())
     if any(not problem.warning for problem in found):
         raise ModelError([problem for problem in found if not problem.warning], file=file)
     return Imported(result.graph, proto, found, result.tensors, result.input_params)
+
+
+def input_types(source: Path, options: ImportOptions = ImportOptions()) -> dict[str, TensorType]:
+    """The float inputs of a model with their static shapes; raises ModelError when it is no valid model."""
+    problems: list[Problem] = []
+    proto = convert_opset(load_model(source), problems, str(source))
+    fix_dimensions(proto, options.input_dims, problems)
+    errors = [problem for problem in problems if not problem.warning]
+    if errors:
+        raise ModelError(errors, file=str(source))
+    model = OnnxModel(proto)
+    shapes = {name: model.types[name].static_shape for name in model.inputs}
+    return {name: TensorType("f32", shape) for name, shape in shapes.items() if shape is not None}

@@ -33,6 +33,10 @@ def pass_name(transform: Callable[[Graph], Graph]) -> str:
     return transform.__name__.replace("_", "-")
 
 
+# The names of all stages in order; `import` is the graph as the frontend gave it.
+PASS_NAMES: tuple[str, ...] = ("import", *(pass_name(transform) for transform in PIPELINE))
+
+
 @dataclass(frozen=True)
 class Stage:
     """The graph as it stands after the pass `name`; number 0 is the imported graph."""
@@ -47,12 +51,11 @@ def run_passes(graph: Graph, observe: Callable[[Stage], None], *, after: str = "
 
     `after` names the stage that `graph` is: only the passes behind it run.
     """
-    names = ["import", *(pass_name(transform) for transform in PIPELINE)]
-    start = names.index(after)
+    start = PASS_NAMES.index(after)
     verify(graph, after)
     observe(Stage(start, after, graph))
     for number, transform in enumerate(PIPELINE[start:], start + 1):
         graph = transform(graph)
-        verify(graph, names[number])
-        observe(Stage(number, names[number], graph))
+        verify(graph, PASS_NAMES[number])
+        observe(Stage(number, PASS_NAMES[number], graph))
     return graph

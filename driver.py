@@ -1,0 +1,165 @@
+"""The whole pipeline on one page: from a model file to a CompiledModel and its output folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .backend.build import Build, build, replace_folder
+from .backend.emit_header import PixelTable
+from .backend.lower import lower
+from .backend.naming import c_name
+from .backend.report import manifest_json, report_json
+from .backend.target import ESP32P4
+from .backend.toolchain import find_toolchain
+from .compiler.dump import dump_files, read_dump
+from .compiler.errors import InputError, ModelError, P4CError, Problem
+from .compiler.ir import Graph
+from .compiler.numerics import quantize
+from .compiler.passes import PASS_NAMES, Stage, run_passes
+from .compiler.plan import Plan
+from .frontend.reader import Imported, ImportOptions, import_model, input_types
+from .runtime.data import InputSpec, Normalization, load_data
+from .runtime.model import CompiledModel
+from .runtime.oracle import Oracle
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a compile can be told; the command line has a flag for each.
+
+    `input_dims` and `input_exponents` complete the model, `calibrate` is a data file that picks the exponents of
+    inputs without quantizer, `normalize` says how pixels become inputs. `dump_ir` is "" for every pass, a pass name
+    for one, None for none.
+    """
+
+    name: str = ""
+    toolchain: str = "zig"
+    chip_rev: str = "v3"
+    input_dims: Mapping[str, int] = field(default_factory=dict)
+    input_exponents: Mapping[str, int] = field(default_factory=dict)
+    calibrate: Path | None = None
+    normalize: Normalization | None = None
+    dump_ir: str | None = None
+
+
+def compile_model(source: Path, options: Options = Options(), output: Path | None = None) -> CompiledModel:
+    """Compile an ONNX model, or IR text that --dump-ir wrote, and write the output folder if one is given.
+
+    Raises ModelError with all problems of the model, InputError for bad options, ToolchainError when the C compiler
+    fails. On any error the output folder is left as it was.
+    """
+    toolchain = find_toolchain(options.toolchain)
+    if options.chip_rev not in ESP32P4.chip_revisions:
+        known = " or ".join(ESP32P4.chip_revisions)
+        raise InputError(f"there is no chip revision {options.chip_rev!r}", f"use --chip-rev {known}")
+    # The frontend, the passes and lowering; everything that can be wrong with the model is found here.
+    planned = plan_model(source, options)
+    # C text, object code linked at two bases, and the image.
+    model = c_name(options.name or planned.name)
+    pixels = pixel_table(planned.plan, options.normalize)
+    built = build(planned.plan, model, ESP32P4, options.chip_rev, toolchain, pixels)
+    # Everything is in memory; the folder is written last and at once.
+    files = {**_products(planned, built, model), **planned.dumps}
+    if output is not None:
+        _write(output, files)
+    return CompiledModel(model, planned.plan, built, planned.oracle, planned.warnings, files, output)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is known of a model before any C is compiled."""
+
+    name: str
+    plan: Plan
+    oracle: Oracle | None
+    warnings: tuple[Problem, ...]
+    dumps: dict[str, bytes]
+
+
+def plan_model(source: Path, options: Options = Options()) -> Planned:
+    """Everything up to the Plan; ModelError names all problems of the model."""
+    if options.dump_ir and options.dump_ir not in PASS_NAMES:
+        raise InputError(f"there is no pass {options.dump_ir!r}", f"the passes are {', '.join(PASS_NAMES)}")
+    dumps: dict[str, bytes] = {}
+
+    def observe(stage: Stage) -> None:
+        if options.dump_ir is not None and options.dump_ir in ("", stage.name):
+            files = dump_files(stage.graph, stage.number, stage.name)
+            dumps.update({f"ir/{name}": data for name, data in files.items()})
+
+    try:
+        if source.suffix == ".p4ir":
+            graph, after = read_dump(source)
+            name, oracle, warnings = graph.name, None, ()
+        else:
+            imported = _import(source, options)
+            graph, after, name = imported.graph, PASS_NAMES[0], source.stem
+            oracle = Oracle(imported.model, imported.tensors, imported.input_params)
+            warnings = imported.warnings
+        plan = lower(run_passes(graph, observe, after=after), ESP32P4)
+    except ModelError as error:
+        raise ModelError(error.problems, file=error.file or str(source)) from error
+    return Planned(name, plan, oracle, warnings, dumps)
+
+
+def _import(source: Path, options: Options) -> Imported:
+    exponents = dict(options.input_exponents)
+    if options.calibrate is not None:
+        exponents = {**calibrated_exponents(source, options), **exponents}
+    return import_model(source, ImportOptions(options.input_dims, exponents))
+
+
+def calibrated_exponents(source: Path, options: Options) -> dict[str, int]:
+    """The largest e for each float input such that every value of the calibration data fits: 127 * 2^-e >= max|x|."""
+    assert options.calibrate is not None
+    types = input_types(source, ImportOptions(options.input_dims))
+    specs = [InputSpec(name, type_.shape, np.dtype(type_.numpy)) for name, type_ in types.items()]
+    data = load_data(options.calibrate, specs, options.normalize)
+    exponents = {}
+    for name, array in data.inputs.items():
+        largest = float(np.max(np.abs(array), initial=0.0))
+        if not math.isfinite(largest) or largest == 0.0:
+            what = f"{options.calibrate}: the largest value for input {name!r} is {largest}"
+            raise InputError(what, "calibrate with real inputs")
+        exponents[name] = math.floor(math.log2(127 / largest))
+    return exponents
+
+
+def pixel_table(plan: Plan, normalize: Normalization | None) -> PixelTable | None:
+    """The exact stored input for each pixel value, where the only input is quantized from pixels."""
+    if normalize is None or len(plan.inputs) != 1 or not plan.inputs[0].real:
+        return None
+    border = plan.inputs[0]
+    channels = border.type.shape[normalize.channel_axis(border.type.shape)] if len(normalize.mean) > 1 else 1
+    table = quantize(normalize.pixel_table(channels), border.type, border.qmin, border.qmax)
+    return PixelTable(table, normalize.mean, normalize.std)
+
+
+def _products(planned: Planned, built: Build, model: str) -> dict[str, bytes]:
+    """All files of the output folder but the dumps."""
+    return {
+        **built.sources,
+        "model.elf": built.elf_bytes,
+        "model.img": built.image_bytes,
+        "manifest.json": manifest_json(planned.plan, built, model),
+        "report.json": report_json(planned.plan, built, model),
+    }
+
+
+def _write(output: Path, files: dict[str, bytes]) -> None:
+    if output.exists() and not (output / "manifest.json").exists() and (output.is_file() or any(output.iterdir())):
+        what = f"the output folder {output} exists and is not one that p4c wrote"
+        raise InputError(what, "remove it, or give another place with -o")
+    try:
+        replace_folder(output, files)
+    except OSError as error:
+        what = f"the output folder {output} cannot be written: {error.strerror or error}"
+        raise InputError(what, "give a place that you may write with -o") from error
+
+
+__all__ = ["Graph", "Options", "P4CError", "compile_model", "plan_model"]
