@@ -11,6 +11,7 @@ import numpy as np
 
 from ..compiler.errors import InputError
 from ..compiler.ir import Array
+from ..compiler.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,14 @@ def load_data(path: Path, inputs: Sequence[InputSpec], normalization: Normalizat
         what = f"{path}: labels y have shape {list(labels.shape)}, expected [{rows}]"
         raise InputError(what, "give one label for each row, or leave y out")
     return Data(found, labels)
+
+
+def load_raw(path: Path, plan: Plan) -> dict[str, Array]:
+    """Stored integers for `run(raw=True)` from a .npy (the only input) or .npz (by input name), unchanged."""
+    arrays = _read(path)
+    if "" in arrays:
+        return {plan.inputs[0].name: arrays[""]}
+    return {border.name: arrays[border.name] for border in plan.inputs if border.name in arrays}
 
 
 def _read(path: Path) -> dict[str, Array]:

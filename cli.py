@@ -1,0 +1,305 @@
+"""The command `p4c`: arguments, exit status, and one printer of errors.
+
+Heavy rooms are imported inside the commands that need them, so that `p4c --help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .compiler.errors import InputError, ModelError, P4CError, Problem
+
+if TYPE_CHECKING:
+    from .driver import Options
+    from .runtime.data import Data
+    from .runtime.model import CompiledModel
+
+MISMATCH, BUG, INTERRUPTED = 1, 70, 130
+
+DESCRIPTION = """\
+Compile quantized ONNX networks to INT8 code for the ESP32-P4, run them on a
+simulated chip, and prove their outputs against onnxruntime."""
+
+EXAMPLES = """\
+examples:
+  p4c model.onnx                                    compile into model.p4c/
+  p4c check model.onnx                              name everything unsupported
+  p4c run model.onnx --input x.npy -o y.npy         run on the simulated chip
+  p4c verify model.onnx --data test.npz             compare with onnxruntime
+  p4c inspect model.p4c                             sections, symbols, memory map
+  p4c doctor                                        what works on this machine
+
+A first word that is no command is the model to compile. exit status: 0 good,
+1 mismatch, 2 bad input or usage, 3 device fault, 70 a bug of p4c, 130 interrupted."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status; errors are printed to stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+        arguments.insert(0, "compile")
+    if not arguments:
+        parser.print_help()
+        return 0
+    options = parser.parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except P4CError as error:
+        print_error(error, as_json=getattr(options, "json", False))
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception:
+        traceback.print_exc()
+        print("\nThis is a bug of p4c. Please report it with the text above and the model.", file=sys.stderr)
+        return BUG
+
+
+def print_error(error: P4CError, *, as_json: bool) -> None:
+    """The one printer of errors: each problem a sentence of fact and one of advice, no traceback."""
+    if as_json:
+        problems = [problem_json(problem) for problem in error.problems]
+        print(json.dumps({"schema": "p4c.error/1", "file": error.file, "problems": problems}, indent=1))
+    where = f"{error.file}: " if error.file else ""
+    for problem in error.problems:
+        print(f"p4c: error: {where}{problem}", file=sys.stderr)
+    if isinstance(error, ModelError) and len(error.problems) > 1:
+        print(f"p4c: {len(error.problems)} problems", file=sys.stderr)
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """A problem as --json shows it."""
+    names = ("what", "advice", "node", "op", "tensor", "warning")
+    return {name: getattr(problem, name) for name in names}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        "p4c", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"p4c {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    compiling = commands.add_parser("compile", help="compile a model (the default command)")
+    _model_arguments(compiling)
+    compiling.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder, default <stem>.p4c")
+    check = commands.add_parser("check", help="name everything unsupported or doubtful in a model, at once")
+    _model_arguments(check)
+    run = commands.add_parser("run", help="run a model on the simulated chip")
+    _model_arguments(run)
+    run.add_argument("--input", type=Path, metavar="FILE", required=True, help=".npy or .npz with the input rows")
+    run.add_argument("-o", "--output", type=Path, metavar="FILE", help="write outputs there as .npy or .npz")
+    run.add_argument("--raw", action="store_true", help="take and give the stored integers")
+    verify = commands.add_parser("verify", help="compare a model's outputs with onnxruntime's")
+    _model_arguments(verify)
+    verify.add_argument("--data", type=Path, metavar="FILE", required=True, help=".npz or .npy: input, labels y")
+    verify.add_argument("--layers", action="store_true", help="compare every tensor, not only the outputs")
+    verify.add_argument("--limit", type=_positive, metavar="N", help="only the first N rows")
+    inspect = commands.add_parser("inspect", help="show sections, symbols and memory map of an ELF or image")
+    inspect.add_argument("file", type=Path, help="a .p4c folder, model.elf or model.img")
+    inspect.add_argument("--json", action="store_true", help="machine-readable output")
+    doctor = commands.add_parser("doctor", help="check toolchain, cache and simulator on this machine")
+    doctor.add_argument("--toolchain", default="zig", metavar="NAME", help="the C compiler to check")
+    doctor.add_argument("--json", action="store_true", help="machine-readable output")
+    return parser
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", type=Path, help="an .onnx file, or .p4ir text that --dump-ir wrote")
+    add("--name", default="", help="name of the model in C, default the file's stem")
+    add("--toolchain", default="zig", metavar="NAME", help="zig (default), or a GNU riscv gcc on PATH by its name")
+    add("--chip-rev", default="v3", metavar="REV", help="v3 (default) for chips from v3.0, v1 for older ones")
+    add("--input-dim", action="append", default=[], metavar="NAME=SIZE", help="size of a symbolic dimension")
+    add("--input-exponent", action="append", default=[], metavar="[NAME=]E", help="quantize an input by 2^-E")
+    add("--calibrate", type=Path, metavar="FILE", help="pick the input exponent from this data")
+    add("--normalize", metavar="M..,S..", help="pixels to inputs: (x/255 - mean)/std per channel, or none")
+    add("--dump-ir", nargs="?", const="", metavar="PASS", help="write the IR after every pass (=PASS: that one)")
+    add("-v", "--verbose", action="store_true", help="say more")
+    add("--json", action="store_true", help="machine-readable output")
+
+
+def _version() -> str:
+    from . import __version__
+
+    return __version__
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def _pairs(flag: str, texts: Sequence[str], *, nameless: bool) -> dict[str, int]:
+    """NAME=INT pairs of a repeatable flag; without a name the key is ""."""
+    pairs = {}
+    for text in texts:
+        name, separator, value = text.rpartition("=")
+        try:
+            if not separator and not nameless:
+                raise ValueError
+            pairs[name] = int(value)
+        except ValueError:
+            form = "[NAME=]INTEGER" if nameless else "NAME=INTEGER"
+            raise InputError(f"{flag} {text!r} is not of the form {form}", f"write e.g. {flag} input=5") from None
+    return pairs
+
+
+def compile_options(options: argparse.Namespace) -> Options:
+    """The driver's options from the command line."""
+    from .driver import Options
+    from .runtime.data import Normalization
+
+    return Options(
+        name=options.name,
+        toolchain=options.toolchain,
+        chip_rev=options.chip_rev,
+        input_dims=_pairs("--input-dim", options.input_dim, nameless=False),
+        input_exponents=_pairs("--input-exponent", options.input_exponent, nameless=True),
+        calibrate=options.calibrate,
+        normalize=None if options.normalize is None else Normalization.parse(options.normalize),
+        dump_ir=options.dump_ir,
+    )
+
+
+def print_warnings(warnings: Sequence[Problem]) -> None:
+    """What is doubtful but compiles, on stderr."""
+    for warning in warnings:
+        print(f"p4c: warning: {warning}", file=sys.stderr)
+
+
+def compiled(options: argparse.Namespace, output: Path | None) -> CompiledModel:
+    """Compile the model of a command line and print its warnings."""
+    from .driver import compile_model
+
+    model = compile_model(options.model, compile_options(options), output)
+    print_warnings(model.warnings)
+    return model
+
+
+def _dump_folder(options: argparse.Namespace) -> Path | None:
+    """Where a command that writes no output folder of its own puts dumps: the default output folder."""
+    return None if options.dump_ir is None else options.model.with_suffix(".p4c")
+
+
+def run_compile(options: argparse.Namespace) -> int:
+    """`p4c model.onnx`."""
+    from .runtime.render import print_report
+
+    output = options.output or Path(f"{options.model.stem}.p4c")
+    model = compiled(options, output)
+    if options.json:
+        report = json.loads(model.files["report.json"])
+        report |= {"output": str(output), "warnings": [problem_json(problem) for problem in model.warnings]}
+        print(json.dumps(report, indent=1))
+    else:
+        print_report(model, output, verbose=options.verbose)
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """`p4c check`: everything but the C compiler."""
+    from .driver import plan_model
+
+    planned = plan_model(options.model, compile_options(options))
+    if options.json:
+        problems = [problem_json(problem) for problem in planned.warnings]
+        print(json.dumps({"schema": "p4c.check/1", "file": str(options.model), "problems": problems}, indent=1))
+        return 0
+    print_warnings(planned.warnings)
+    doubts = f", {len(planned.warnings)} warnings" if planned.warnings else ""
+    print(f"{options.model}: compiles, {len(planned.plan.steps)} layers{doubts}")
+    return 0
+
+
+def _data(model: CompiledModel, path: Path, options: argparse.Namespace) -> Data:
+    from .runtime.data import load_data
+
+    return load_data(path, model.inputs, compile_options(options).normalize)
+
+
+def run_run(options: argparse.Namespace) -> int:
+    """`p4c run`."""
+    import numpy as np
+
+    from .runtime.data import load_raw
+    from .runtime.render import print_outputs, progress_bar, save_outputs
+
+    model = compiled(options, _dump_folder(options))
+    inputs = load_raw(options.input, model.plan) if options.raw else _data(model, options.input, options).inputs
+    with progress_bar("running", quiet=options.json) as progress:
+        result = model.run(inputs, raw=options.raw, progress=progress)
+    outputs = result if isinstance(result, dict) else {model.plan.outputs[0].name: np.asarray(result)}
+    if options.output is not None:
+        save_outputs(options.output, outputs)
+    if options.json:
+        listed = {name: array.tolist() for name, array in outputs.items()}
+        print(json.dumps({"schema": "p4c.run/1", "outputs": listed}))
+    elif options.output is None:
+        print_outputs(outputs)
+    return 0
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """`p4c verify`."""
+    from .runtime import render
+
+    model = compiled(options, _dump_folder(options))
+    data = _data(model, options.data, options).limited(options.limit)
+    with render.progress_bar("verifying", quiet=options.json) as progress:
+        if options.layers:
+            layers = model.verify_layers(data.inputs, progress=progress)
+        else:
+            verdict = model.verify(data.inputs, data.labels, progress=progress)
+    if options.layers:
+        print(json.dumps(render.layers_json(layers), indent=1)) if options.json else render.print_layers(layers)
+        return 0 if layers.passed else MISMATCH
+    print(json.dumps(render.verdict_json(verdict), indent=1)) if options.json else render.print_verdict(verdict)
+    return 0 if verdict.passed else MISMATCH
+
+
+def run_inspect(options: argparse.Namespace) -> int:
+    """`p4c inspect`."""
+    from .runtime.inspect import inspect_file, inspection_json
+    from .runtime.render import print_inspection
+
+    inspection = inspect_file(options.file)
+    print(json.dumps(inspection_json(inspection), indent=1)) if options.json else print_inspection(inspection)
+    return 0
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """`p4c doctor`."""
+    from .runtime.doctor import examine
+    from .runtime.render import print_findings
+
+    findings = examine(options.toolchain)
+    if options.json:
+        listed = [{"name": f.name, "good": f.good, "text": f.text, "advice": f.advice} for f in findings]
+        print(json.dumps({"schema": "p4c.doctor/1", "findings": listed}, indent=1))
+    else:
+        print_findings(findings)
+    return 0 if all(finding.good for finding in findings) else 2
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "compile": run_compile,
+    "check": run_check,
+    "run": run_run,
+    "verify": run_verify,
+    "inspect": run_inspect,
+    "doctor": run_doctor,
+}

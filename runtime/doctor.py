@@ -1,0 +1,73 @@
+"""`p4c doctor`: what works on this machine, each thing tried and not only looked up."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from serial.tools import list_ports
+
+from ..backend.cache import cache_dir
+from ..backend.toolchain import find_toolchain
+from ..compiler.errors import P4CError
+from .simulator.simulator import Simulator
+
+PACKAGES = ("onnx", "onnxruntime", "numpy", "ziglang")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried: whether it works, what was found, and what to do if it does not."""
+
+    name: str
+    good: bool
+    text: str
+    advice: str = ""
+
+
+def examine(toolchain: str) -> list[Finding]:
+    """Try everything that p4c needs; never raises for what is broken."""
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("python", lambda: f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        ("packages", lambda: ", ".join(f"{name} {version(name)}" for name in PACKAGES)),
+        ("cache folder", lambda: str(cache_dir())),
+        ("toolchain", lambda: _toolchain(toolchain)),
+        ("simulator", _simulator),
+        ("serial ports", _ports),
+    )
+    return [_finding(name, check) for name, check in checks]
+
+
+def _finding(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except P4CError as error:
+        problem = error.problems[0]
+        return Finding(name, False, problem.what, problem.advice)
+
+
+def _toolchain(name: str) -> str:
+    """Compile a function, which shows more than a version does."""
+    toolchain = find_toolchain(name)
+    with tempfile.TemporaryDirectory(prefix="p4c-") as folder:
+        Path(folder, "probe.c").write_text("int probe(int x);\nint probe(int x) { return 3 * x; }\n")
+        toolchain.compile_object(Path(folder), "probe.c", "probe.o")
+    return f"{name} {toolchain.version()} compiles for riscv32"
+
+
+def _simulator() -> str:
+    """Run `addi a0, a0, 1; ret`."""
+    with Simulator() as simulator:
+        simulator.write(0x4FF0_0000, bytes.fromhex("13051500 67800000"))
+        result = simulator.call(0x4FF0_0000, 41)
+    return f"works: {result.instructions} instructions gave {result.a0}"
+
+
+def _ports() -> str:
+    ports = [port.device for port in list_ports.comports()]
+    return ", ".join(ports) if ports else f"none ({sys.platform}); the simulator needs none"

@@ -1,0 +1,189 @@
+"""Tables and progress for people, at most 100 columns wide, and the same content for --json."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ..backend.report import report
+from ..compiler.errors import InputError
+from ..compiler.ir import Array
+from .doctor import Finding
+from .inspect import Inspection, chip_revision_name
+from .model import CompiledModel
+from .verify import LayersVerdict, Verdict, no_progress
+from .verify import Progress as ProgressCallback
+
+WIDTH = 100
+MISMATCHES_SHOWN = 10
+
+
+def console() -> Console:
+    """Standard output, not wider than the terminal nor than WIDTH."""
+    real = Console(highlight=False)
+    return Console(highlight=False, width=min(real.width, WIDTH) if real.is_terminal else WIDTH)
+
+
+@contextmanager
+def progress_bar(title: str, *, quiet: bool) -> Iterator[ProgressCallback]:
+    """A progress bar on stderr, shown only on a terminal; yields the callback (done, total)."""
+    if quiet or not sys.stderr.isatty():
+        yield no_progress
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
+    """What was compiled: sizes, and a line for each layer with its proven accumulator bound."""
+    out = console()
+    facts = report(model.plan, model.build, model.name)
+    table = Table(box=None, pad_edge=False)
+    for title, justify in (("layer", "left"), ("op", "left"), ("output", "left"), ("MACs", "right")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    table.add_column("|acc| below", justify="right")
+    if verbose:
+        table.add_column("kernel")
+    for layer in facts["layers"]:
+        bound = (
+            "" if "acc_bound" not in layer else f"{layer['acc_bound'] + 1:,}{'' if layer['exact'] else ' inexact'}"
+        )
+        shape = "x".join(map(str, layer["shape"][1:]))
+        row = [layer["node"], layer["op"], shape, f"{layer['macs']:,}", bound]
+        table.add_row(*row, *([layer["kernel"]] if verbose else []))
+    out.print(table)
+    out.print(
+        f"\ncode {facts['code_bytes']:,} B, weights {facts['weights_bytes']:,} B, "
+        f"arena {facts['arena_bytes']:,} B (lower bound {facts['arena_lower_bound']:,} B), "
+        f"stack {facts['stack_bytes']:,} B"
+    )
+    out.print(f"[bold]{output}[/bold]: chip revision {model.chip_rev}, position independence proved")
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as --json shows it; `total_cycles` is a simulator's estimate."""
+    result: dict[str, Any] = {
+        "schema": "p4c.verify/1",
+        "rows": verdict.rows,
+        "identical": verdict.identical,
+        "instructions": verdict.instructions,
+        "mismatches": [vars(mismatch) for mismatch in verdict.mismatches],
+    }
+    if verdict.correct is not None:
+        result |= {"correct": verdict.correct, "oracle_correct": verdict.oracle_correct}
+    return result
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Rows identical, accuracy, and the first rows that differ."""
+    out = console()
+    colour = "green" if verdict.passed else "red"
+    out.print(f"[{colour}]{verdict.identical:,} of {verdict.rows:,} rows identical to onnxruntime[/{colour}]")
+    for mismatch in verdict.mismatches[:MISMATCHES_SHOWN]:
+        out.print(f"  row {mismatch.row}: output {mismatch.output!r} differs by up to {mismatch.difference:g}")
+    hidden = len(verdict.mismatches) - MISMATCHES_SHOWN
+    if hidden > 0:
+        out.print(f"  and {hidden:,} more")
+    if verdict.correct is not None and verdict.oracle_correct is not None and verdict.rows:
+        ours, theirs = (f"{100 * n / verdict.rows:.2f} %" for n in (verdict.correct, verdict.oracle_correct))
+        out.print(f"accuracy {ours} (onnxruntime {theirs})")
+    out.print(f"{verdict.instructions:,} simulated instructions per inference, at most")
+
+
+def layers_json(verdict: LayersVerdict) -> dict[str, Any]:
+    """The layers as --json shows them."""
+    first = verdict.first_divergence
+    return {
+        "schema": "p4c.verify-layers/1",
+        "rows": verdict.rows,
+        "identical": min((layer.identical for layer in verdict.layers if layer.tensor), default=0),
+        "first_divergence": None if first is None else first.step,
+        "layers": [vars(layer) for layer in verdict.layers],
+    }
+
+
+def print_layers(verdict: LayersVerdict) -> None:
+    """All layers, with the first divergence marked."""
+    table = Table(box=None, pad_edge=False)
+    for title, justify in (("step", "right"), ("node", "left"), ("op", "left"), ("tensor", "left")):
+        table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("rows identical", justify="right")
+    table.add_column("max LSB", justify="right")
+    table.add_column("")
+    first = verdict.first_divergence
+    for layer in verdict.layers:
+        rows = f"{layer.identical:,} of {layer.rows:,}" if layer.tensor else "not in ONNX"
+        mark = "[red]<- first divergence[/red]" if layer is first else ""
+        lsb = f"{layer.max_lsb:g}" if layer.tensor else ""
+        table.add_row(str(layer.step), layer.node, layer.op, layer.tensor, rows, lsb, mark)
+    console().print(table)
+
+
+def print_outputs(outputs: Mapping[str, Array]) -> None:
+    """Output arrays as text."""
+    for name, array in outputs.items():
+        console().print(f"{name} {array.dtype} {list(array.shape)}", markup=False)
+        print(np.array2string(array, max_line_width=WIDTH, threshold=1000))
+
+
+def save_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
+    """Write one output to .npy, or any number by name to .npz; InputError when that cannot be."""
+    if path.suffix not in (".npy", ".npz") or (path.suffix == ".npy" and len(outputs) > 1):
+        what = f"{len(outputs)} outputs cannot be written to {path}"
+        raise InputError(what, "give a name that ends in .npz, or .npy for a single output")
+    try:
+        if path.suffix == ".npy":
+            np.save(path, next(iter(outputs.values())))
+        else:
+            np.savez(path, **outputs)  # type: ignore[arg-type]
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}", "give another place") from error
+
+
+def print_inspection(inspection: Inspection) -> None:
+    """Segments, sections, and functions by size."""
+    out = console()
+    if inspection.image is not None:
+        image = inspection.image
+        out.print(f"image for chip revision {chip_revision_name(image)}, hash {image.model_hash.hex()[:16]}")
+        out.print(f"entry at {image.entry_offset:#x}, {image.steps} layers, stack {image.stack_bytes:,} B\n")
+        rows = [(s.kind, s.region, f"{s.size:,}", f"{len(s.data):,}", str(s.alignment)) for s in image.segments]
+        out.print(_table(("segment", "memory", ">bytes", ">loaded", ">alignment"), rows))
+    if inspection.elf is not None:
+        out.print()
+        sections = [(s.name, f"{s.address:#010x}", f"{s.size:,}", s.flags) for s in inspection.sections]
+        out.print(_table(("section", ">address", ">bytes", "flags"), sections))
+        out.print()
+        functions = [(f.name, f"{f.address:#010x}", f"{f.size:,}") for f in inspection.functions]
+        out.print(_table(("function", ">address", ">bytes"), functions))
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A plain table; a title that begins with > is set right."""
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title.lstrip(">"), justify="right" if title.startswith(">") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """One line for each thing tried, and advice where it failed."""
+    out = console()
+    for finding in findings:
+        mark = "[green]good[/green]" if finding.good else "[red]bad [/red]"
+        out.print(f"{mark}  {finding.name:<13} ", end="")
+        out.print(finding.text, markup=False)
+        if finding.advice:
+            out.print(f"      help: {finding.advice}", markup=False)
