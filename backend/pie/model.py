@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .accumulators import ACCUMULATOR_FAMILIES
+from .assembler import assemble
 from .complex_numbers import COMPLEX_FAMILIES
 from .elementwise import ELEMENTWISE_FAMILIES
 from .moves import MOVE_FAMILIES, spliced
@@ -31,7 +32,17 @@ from .state import (
 )
 from .table import Instruction, decode
 
-__all__ = ["UNCERTAIN", "FlatMemory", "Memory", "NotModelledError", "PieState", "execute", "is_modelled", "step"]
+__all__ = [
+    "UNCERTAIN",
+    "FlatMemory",
+    "Memory",
+    "NotModelledError",
+    "PieState",
+    "execute",
+    "is_modelled",
+    "run",
+    "step",
+]
 
 # What the sources leave open, and what the model does: (instructions, choice).
 UNCERTAIN = (
@@ -77,6 +88,12 @@ def step(state: PieState, memory: Memory, word: int, rev: str) -> Instruction:
         raise NotModelledError(f"{word:#010x} is no PIE instruction of chip revision {rev}")
     execute(state, memory, *found, rev)
     return found[0]
+
+
+def run(state: PieState, memory: Memory, text: str, rev: str) -> None:
+    """Execute lines of PIE assembly text, one after the other."""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        step(state, memory, assemble(line, rev), rev)
 
 
 def is_modelled(instruction: Instruction) -> bool:
