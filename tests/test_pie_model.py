@@ -95,6 +95,7 @@ def test_every_rounding_mode_of_srcmb(sixteenths, expected):
         assert q(state, 3, "i1") == [result] * 16
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(int32, min_size=16, max_size=16), st.integers(0, 31), st.sampled_from(list(DECIMAL_MODES)))
 def test_srcmb_is_the_decimal_quotient_saturated(values, shift, mode):
     state = set_x(PieState(), a0=shift)
@@ -105,6 +106,7 @@ def test_srcmb_is_the_decimal_quotient_saturated(values, shift, mode):
     assert q(state, 1, "u1") == [rounded(v, shift, mode) & 255 for v in values]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(int32, min_size=16, max_size=16), st.lists(st.integers(0, 31), min_size=16, max_size=16))
 def test_srcmb_q_shifts_each_lane(values, shifts):
     state = with_q(q7=np.array(shifts, "i1"))
@@ -113,6 +115,13 @@ def test_srcmb_q_shifts_each_lane(values, shifts):
     run(state, "v1", "esp.srcmb.s8.q.qacc q0, q7, 1")
     expected = [min(max(rounded(v, s, "rne"), -128), 127) for v, s in zip(values, shifts, strict=True)]
     assert q(state, 0, "i1") == expected
+
+
+def test_negative_amounts_of_srcmb_q_shift_left():
+    state = with_q(q7=np.full(16, -2, "i1"))
+    state.qacc = np.array([5, -5, 40, -40] * 4, "<i4").view(np.uint8)
+    run(state, "v3", "esp.srcmb.s8.q.qacc q0, q7, 1")
+    assert q(state, 0, "i1") == [20, -20, 127, -128] * 4
 
 
 def test_unnecessary_rounding_is_noted():
@@ -138,6 +147,7 @@ def test_saturation_is_noted_until_cfg_is_read():
 # Multiply-accumulate.
 
 
+@settings(max_examples=40, deadline=None)
 @given(vectors, vectors, st.sampled_from(["s8", "u8", "s16", "u16"]), st.sampled_from(REVISIONS))
 def test_multiply_accumulate_forms(a, b, lanes, rev):
     kind = lanes.replace("s", "i").replace("u", "u")
@@ -201,6 +211,7 @@ def test_xacc_saturates_at_40_bits_and_reads_back():
     assert x(state, "a1") == 2**31
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(-(2**39), 2**39 - 1), st.integers(0, 39), st.sampled_from(list(DECIMAL_MODES)))
 def test_srs_rounds_saturates_and_writes_back(value, shift, mode):
     state = set_x(PieState(), a1=shift)

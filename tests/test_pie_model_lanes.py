@@ -4,7 +4,7 @@ import decimal
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p4c.backend.pie import model
@@ -70,6 +70,7 @@ BINARY = {
 }
 
 
+@settings(max_examples=40, deadline=None)
 @given(vectors, vectors, st.sampled_from(["s8", "u8", "s16", "u16", "s32", "u32"]), st.sampled_from(list(BINARY)))
 def test_binary_families(a, b, lanes, family):
     state = with_q(q1=a, q2=b)
@@ -94,6 +95,7 @@ def test_vmul_saturates_as_seen_on_chip():
     assert q(state, 2, "u1") == [i * j & 255 for i, j in zip(a, b, strict=True)]
 
 
+@settings(max_examples=40, deadline=None)
 @given(vectors, vectors, st.integers(0, 15), st.sampled_from(list(DECIMAL_MODES)))
 def test_vmul_shifts_by_sar_and_rounds(a, b, shift, mode):
     state = set_x(with_q(q0=a, q1=b), a0=shift)
@@ -105,6 +107,7 @@ def test_vmul_shifts_by_sar_and_rounds(a, b, shift, mode):
     assert q(state, 3, "<i2") + q(state, 4, "<i2") == exact
 
 
+@settings(max_examples=40, deadline=None)
 @given(vectors, vectors, st.integers(-128, 127), st.integers(0, 10))
 def test_relu_forms(a, slopes, alpha, shift):
     state = set_x(with_q(q0=a, q1=slopes, q2=a), a0=alpha, a1=shift, a2=0)
@@ -116,6 +119,7 @@ def test_relu_forms(a, slopes, alpha, shift):
     assert q(state, 2, "i1") == [max(v, 0) for v in values]
 
 
+@settings(max_examples=40, deadline=None)
 @given(vectors, vectors, st.sampled_from([8, 16, 32]))
 def test_shifts_by_lane_amounts(a, amounts, bits):
     state = with_q(q0=a, q1=amounts)

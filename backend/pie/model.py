@@ -74,6 +74,9 @@ UNCERTAIN = (
     ("ldxq, stxq", "the index is unsigned, rs1 is kept"),
 )
 
+# The quarters of QACC in memory order.
+_QUARTERS = ("ll", "lh", "hl", "hh")
+
 COMPUTE: Families = {**ACCUMULATOR_FAMILIES, **COMPLEX_FAMILIES, **ELEMENTWISE_FAMILIES, **MOVE_FAMILIES}
 
 
@@ -223,11 +226,9 @@ def _store_xacc(op: Op) -> bytes:
 
 def _quarter(op: Op) -> slice:
     """The bytes of QACC that .l.l, .l.h, .h.l or .h.h name."""
-    first = 16 * ["ll", "lh", "hl", "hh"].index(op.row.family[-2:])
+    first = 16 * _QUARTERS.index(op.row.family[-2:])
     return slice(first, first + 16)
 
-
-_QUARTERS = ("ll", "lh", "hl", "hh")
 
 LOADS: Mapping[str, Callable[[Op, bytes], None]] = {
     "load.128": _load_full,
