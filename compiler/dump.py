@@ -71,6 +71,8 @@ def _read_archive(path: Path) -> dict[str, Array]:
         return {}
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+            archive = {key: file[key] for key in file.files}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise IRError(f"{path.name} is no whole .npz: {error}", "dump the graph again") from None
+    # NumPy gives a member that is no array as bytes.
+    return {key: array for key, array in archive.items() if isinstance(array, np.ndarray)}

@@ -81,7 +81,7 @@ class DeviceError(P4CError):
     exit_status = 3
 
 
-class DeviceFault(DeviceError):
+class DeviceFault(DeviceError):  # noqa: N818
     """Code on the device faulted; pc, symbol and address are in the text and as attributes."""
 
     def __init__(self, what: str, advice: str, *, pc: int, address: int = 0, symbol: str = "") -> None:

@@ -49,8 +49,8 @@ def _check_version(text: str) -> None:
     """Look at the version first: the grammar of another version may be another one."""
     match = re.match(r"p4ir +(\d+)\b", text)
     if match is None:
-        first = json.dumps(text.split("\n", 1)[0][:40], ensure_ascii=False)
-        what = f"line 1, column 1: found {first}, expected p4ir {IR_VERSION} after PASS"
+        first = text.split("\n", 1)[0][:40]
+        what = f"line 1, column 1: found {_quoted(first)}, expected p4ir {IR_VERSION} after PASS"
         raise IRError(what, "give a file that --dump-ir wrote")
     if match[1] != str(IR_VERSION):
         what = f"line 1, column 6: the text has IR version {match[1]}, expected {IR_VERSION}"
@@ -76,19 +76,26 @@ def _syntax_tree(text: str) -> Tree[Token]:
     try:
         return _lark().parse(text)
     except UnexpectedInput as error:
-        what = f"line {error.line}, column {error.column}: {_found_and_expected(error)}"
-        raise IRError(what, HELP) from None
+        raise IRError(_found_and_expected(error), HELP) from None
 
 
 def _found_and_expected(error: UnexpectedInput) -> str:
+    line, column = error.line, error.column
+    names = error.interactive_parser.accepts()  # type: ignore[no-untyped-call]
     if isinstance(error, UnexpectedCharacters):
-        names, found = error.allowed, json.dumps(error.char, ensure_ascii=False)
+        found = _quoted(error.char)
     else:
         assert isinstance(error, UnexpectedToken)
-        names, token = error.accepts or error.expected, error.token
-        ends = token.type in ("_NEWLINE", "$END")
-        found = WORDS[token.type] if ends else json.dumps(str(token), ensure_ascii=False)
-    return f"found {found}, expected {' or '.join(sorted(_word(name) for name in names))}"
+        token = error.token
+        found = WORDS[token.type] if token.type in ("_NEWLINE", "$END") else _quoted(token)
+        if token.type == "$END":
+            # lark places it at the start of the last token.
+            line, column = token.end_line, token.end_column
+    return f"line {line}, column {column}: found {found}, expected {' or '.join(sorted(map(_word, names)))}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(str(text), ensure_ascii=False)
 
 
 def _word(terminal: str) -> str:

@@ -186,12 +186,14 @@ def _scalar(token: Token) -> Number | str:
 
 
 def _number(token: Token) -> Number:
+    if token.type == "STRING":
+        raise TextError(token, f"found {token}, expected a number")
     try:
         if token.type == "INT":
             return int(token)
         return float.fromhex(token) if "x" in token else float(token)
     except (OverflowError, ValueError):
-        raise TextError(token, f"found {token[:20]}, expected a number that is not as large") from None
+        raise TextError(token, f"{token[:20]} is too large a number") from None
 
 
 def _numbers(tree: Syntax) -> tuple[Number, ...]:

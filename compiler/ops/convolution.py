@@ -40,8 +40,8 @@ def conv_shape(node: Node, types: Types) -> tuple[int, ...]:
         raise OpError(f"input {list_text(x)} and weights {list_text(w)}, expected four axes each")
     groups = node.int("groups")
     if x[1] != w[1] * groups or w[0] % groups:
-        expected = f"expected weights [O,{x[1]}/{groups},KH,KW] with O a multiple of {groups}"
-        raise OpError(f"input {list_text(x)} and weights {list_text(w)} in {groups} groups, {expected}")
+        expected = f"[N,{groups}*C,H,W] and [{groups}*O,C,KH,KW]" if groups > 1 else "[N,C,H,W] and [O,C,KH,KW]"
+        raise OpError(f"input {list_text(x)} and weights {list_text(w)}, expected {expected}")
     sizes = []
     for axis in (0, 1):
         padded = x[2 + axis] + node.ints("pads")[axis] + node.ints("pads")[axis + 2]
