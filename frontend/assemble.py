@@ -22,6 +22,7 @@ UNSUPPORTED_ADVICE = "Write the layer with supported operators, or leave it to t
 # What helps with operators that mostly are part of a quantizer in a form that is not recognized.
 HINTS: Mapping[str, str] = {
     "Round": "A fake quantizer is recognized as Mul, Round, Clip (or Max and Min), Div by one constant; write it so.",
+    "QuantizeLinear": "It is recognized together with the DequantizeLinear that follows it; export both.",
     "BatchNormalization": "Fold it into the convolution before quantization, as exporters do in evaluation mode.",
 }
 
@@ -135,26 +136,27 @@ def _output(ctx: Context, name: str, tensors: dict[str, str]) -> str:
     type_ = graph.type_of(value)
     if type_.quantized and ctx.model.types[name].element == TensorProto.FLOAT:
         if value == name:
-            value = _rename(graph, name, ctx.free_name(f"{name}.q"), tensors)
+            value = _rename(ctx, name, ctx.free_name(f"{name}.q"), tensors)
         append(graph, "dequantize", name, [value], dtype="f32")
         tensors[name] = name
         return name
     if value == name:
         return name
     if value in graph.nodes and value not in graph.outputs:
-        return _rename(graph, value, name, tensors)
+        return _rename(ctx, value, name, tensors)
     # A second name of another output or of an input: a reshape to the same shape is its copy.
     append(graph, "reshape", name, [value], dtype=type_.dtype, params=type_.params, shape=type_.shape)
     tensors[name] = name
     return name
 
 
-def _rename(graph: Graph, old: str, new: str, tensors: dict[str, str]) -> str:
+def _rename(ctx: Context, old: str, new: str, tensors: dict[str, str]) -> str:
     """Give a node another name, in place."""
-    graph.nodes = {
-        (new if name == old else name): (node.with_(name=new) if name == old else node)
-        for name, node in graph.nodes.items()
-    }
+    graph = ctx.graph
+    made = graph.nodes[old].with_(name=new)
+    nodes = (made if name == old else node for name, node in graph.nodes.items())
+    graph.nodes = {node.name: node for node in nodes}
     graph.replace_uses(old, new)
+    ctx.values = {tensor: (new if value == old else value) for tensor, value in ctx.values.items()}
     tensors[new] = tensors.pop(old)
     return new

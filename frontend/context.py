@@ -13,8 +13,7 @@ from ..compiler.ir import Array, Attr, Constant, Graph, QuantParams, TensorType
 from ..compiler.ops import OpError
 from .moving import apply_op
 from .onnx_model import OnnxModel, OnnxNode
-from .patterns.folded_weights import FLOAT_MODEL
-from .quantizer import Quantizer
+from .quantizer import FLOAT_MODEL, Quantizer
 
 # Ops whose result lies on their operand's grid: looked through when the quantizer of a tensor is sought.
 GRID_KEEPING = frozenset({"relu", "clip", "max_pool", "reshape", "transpose"})

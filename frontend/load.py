@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,15 @@ def load_model(source: Path | bytes) -> onnx.ModelProto:
     _load_external_data(model, source, file)
     if model.functions:
         model = inliner.inline_local_functions(model)
+    _check(model, file)
+    return model
+
+
+def _check(model: onnx.ModelProto, file: str) -> None:
+    """Refuse what is no valid ONNX; missing shapes are no fault, as they are inferred or reported later."""
+    unknown = [value for value in (*model.graph.input, *model.graph.output) if _lacks_shape(value)]
+    for value in unknown:
+        value.type.tensor_type.shape.SetInParent()
     try:
         checker.check_model(model)
     except checker.ValidationError as error:
@@ -35,7 +45,27 @@ def load_model(source: Path | bytes) -> onnx.ModelProto:
         # An operator that ONNX does not know is reported by the import, with all other problems.
         if not text.startswith("No Op registered"):
             _fail(f"the model is not valid ONNX: {_first_line(text)}", EXPORT_ADVICE, file)
-    return model
+    for value in unknown:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _lacks_shape(value: onnx.ValueInfoProto) -> bool:
+    return value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")
+
+
+def name_nodes(model: onnx.ModelProto) -> None:
+    """Give every node a name of its own: the first output's where it is empty or repeated.
+
+    onnxruntime refuses repeated names, and problems are told by them.
+    """
+    names = Counter(node.name for node in model.graph.node)
+    seen: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in seen:
+            node.name = next((output for output in node.output if output), node.op_type)
+            while node.name in seen or names[node.name]:
+                node.name += "."
+        seen.add(node.name)
 
 
 def _fail(what: str, advice: str, file: str) -> NoReturn:

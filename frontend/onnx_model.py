@@ -34,7 +34,7 @@ NOT_FOLDED = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class OnnxNode:
-    """One ONNX node; `name` is never empty, `label` is the operator to show for a marker."""
+    """One ONNX node; `name` is its own and never empty, `label` is the operator to show for a marker."""
 
     name: str
     op: str
@@ -92,7 +92,7 @@ class OnnxModel:
         self.inputs = [value.name for value in graph.input if value.name not in self.initializers]
         self.outputs = [value.name for value in graph.output]
         self.types = {value.name: tensor_info(value) for value in (*graph.input, *graph.value_info, *graph.output)}
-        self.nodes = _index_nodes(graph)
+        self.nodes = [_index_node(node) for node in graph.node]
         self._producers = {output: node for node in self.nodes for output in node.outputs if output}
         # Set by the patterns; a model without any quantizer is said to be a float model, once.
         self.quantized = False
@@ -177,18 +177,10 @@ def tensor_info(value: onnx.ValueInfoProto) -> TensorInfo:
     return TensorInfo(tensor.elem_type, tuple(sizes))
 
 
-def _index_nodes(graph: onnx.GraphProto) -> list[OnnxNode]:
-    """The nodes, with an empty or repeated name replaced by the first output's."""
-    nodes, used = [], set()
-    for proto in graph.node:
-        name = proto.name
-        if not name or name in used:
-            name = next((output for output in proto.output if output), proto.op_type)
-        used.add(name)
-        domain = "" if proto.domain == "ai.onnx" else proto.domain
-        attrs = {attribute.name: _attribute(attribute) for attribute in proto.attribute}
-        nodes.append(OnnxNode(name, proto.op_type, tuple(proto.input), tuple(proto.output), attrs, domain))
-    return nodes
+def _index_node(proto: onnx.NodeProto) -> OnnxNode:
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    attrs = {attribute.name: _attribute(attribute) for attribute in proto.attribute}
+    return OnnxNode(proto.name, proto.op_type, tuple(proto.input), tuple(proto.output), attrs, domain)
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:  # noqa: ANN401

@@ -11,8 +11,16 @@ import math
 from dataclasses import dataclass
 
 from ..compiler import numerics
+from ..compiler.errors import Problem
 from ..compiler.ir import Array, Constant, QuantParams, TensorType
 from .onnx_model import MARKERS, OnnxNode
+
+# Said once, instead of one problem per layer.
+FLOAT_MODEL = Problem(
+    "the model has no quantizer and its weights lie on no grid: this is a float model, expected a quantized one",
+    "Train it with quantizers (quantization-aware), or quantize it with onnxruntime's quantize_static; "
+    "p4c compiles the scales that the model has and chooses none.",
+)
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,9 @@ def dequantize_marker(node: OnnxNode, source: str, quantizer: Quantizer) -> Onnx
     return _marker("Dequantize", node, source, quantizer)
 
 
-def poison_marker(node: OnnxNode) -> OnnxNode:
-    """What stands in the place of a quantizer whose problem has been noted."""
-    return OnnxNode(node.name, "Poison", (), node.outputs, {}, MARKERS, node.label or node.op)
+def poison_marker(node: OnnxNode, source: str) -> OnnxNode:
+    """What stands in the place of a quantizer of `source` whose problem has been noted."""
+    return OnnxNode(node.name, "Poison", (source,), node.outputs, {}, MARKERS, node.label or node.op)
 
 
 def _marker(op: str, node: OnnxNode, source: str, quantizer: Quantizer) -> OnnxNode:

@@ -11,7 +11,7 @@ import onnx
 from ..compiler.errors import ModelError, Problem
 from ..compiler.ir import Graph, QuantParams, TensorType
 from .assemble import assemble
-from .load import load_model
+from .load import load_model, name_nodes
 from .onnx_model import OnnxModel
 from .opset import convert_opset
 from .patterns import recognize_quantizers
@@ -53,6 +53,7 @@ def import_model(source: Path | bytes, options: ImportOptions = ImportOptions())
     proto = load_model(source)
     # Opsets below 13 are converted; onnxruntime decides what is too new.
     proto = convert_opset(proto, problems, file)
+    name_nodes(proto)
     # One static shape for every tensor: batch 1, other sizes from the options.
     fix_dimensions(proto, options.input_dims, problems)
     proto = infer_shapes(proto)

@@ -44,7 +44,8 @@ def match_fake_quant(
             )
             advice = "Divide by the constant that the first node multiplies with."
             problems.append(node.problem(what, advice, node.output))
-            return poison_marker(node)
+            variable = (name for name in scaling.inputs if model.constant(name) is None)
+            return poison_marker(node, next(variable, scaling.input(0)))
         return _marker(model, node, source, scale, clamp, problems, exact=scaling.key == "Div" or _powers(scale))
     return None
 
@@ -109,9 +110,9 @@ def _marker(
         else:
             what = f"quantizes with scales of shape {list(scale.shape)}, expected positive numbers along one axis"
             problems.append(node.problem(what, "Use one scale per tensor or per output channel.", node.output))
-        return poison_marker(node)
+        return poison_marker(node, source)
     if not exact:
-        what = f"multiplies by {1 / params.scale[0]:.9g}, no power of two; it is taken as division by its reciprocal"
+        what = f"multiplies by {1 / params.scale[0]:.6g}, no power of two; it is taken as division by its reciprocal"
         advice = "Use power-of-two scales, with which both are the same, or QuantizeLinear."
         problems.append(node.problem(what, advice, node.output, warning=True))
     return quantize_marker(node, source, Quantizer(dtype, params, int(clamp.low), int(clamp.high)))

@@ -9,16 +9,10 @@ import numpy as np
 from ...compiler.errors import Problem
 from ...compiler.ir import Array
 from ..onnx_model import OnnxModel, OnnxNode
-from ..quantizer import Quantizer, poison_marker, quantize_marker
+from ..quantizer import FLOAT_MODEL, Quantizer, poison_marker, quantize_marker
 
 # Layers whose second operand is weights.
 LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
-
-FLOAT_MODEL = Problem(
-    "the model has no quantizer and its weights lie on no grid: this is a float model, expected a quantized one",
-    "Train it with quantizers (quantization-aware), or quantize it with onnxruntime's quantize_static; "
-    "p4c compiles the scales that the model has and chooses none.",
-)
 
 
 def recover_folded_weights(model: OnnxModel, problems: list[Problem]) -> None:
@@ -48,7 +42,7 @@ def _recover(model: OnnxModel, node: OnnxNode, tensor: str, array: Array, proble
     exponent = smallest_exponent(array)
     if exponent is None:
         problems.append(_off_grid(node, tensor, array) if model.quantized else FLOAT_MODEL)
-        return poison_marker(place)
+        return poison_marker(place, tensor)
     model.quantized = True
     what = (
         f"the weights carry no exponent; 2^-{exponent} was recovered from their values as the coarsest grid that fits"

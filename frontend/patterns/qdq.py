@@ -31,7 +31,7 @@ def match_qdq(model: OnnxModel, node: OnnxNode, problems: list[Problem]) -> Onnx
             return quantize_marker(node, node.input(0), read_quantizer(model, node))
     except UnsupportedError as fault:
         problems.append(fault.problem)
-        return poison_marker(node)
+        return poison_marker(node, _real_source(model, node))
     return None
 
 
@@ -49,6 +49,14 @@ def _match_dequantize(model: OnnxModel, node: OnnxNode) -> OnnxNode:
         advice = "Give both the same scale, zero point and type: p4c takes the pair as one quantizer."
         raise UnsupportedError(node.problem(what, advice, node.input(0)))
     return quantize_marker(node, first.input(0), quantizer)
+
+
+def _real_source(model: OnnxModel, node: OnnxNode) -> str:
+    """The real tensor behind a quantizer: from a DequantizeLinear back to its QuantizeLinear, if there is one."""
+    source: OnnxNode | None = node
+    while source is not None and source.inputs and source.key != "QuantizeLinear":
+        source = model.producer(source.input(0))
+    return node.input(0) if source is None or not source.inputs else source.input(0)
 
 
 def _words(quantizer: Quantizer) -> str:
@@ -102,6 +110,8 @@ def _dtype(model: OnnxModel, node: OnnxNode, zero_point: Array | None) -> str:
     """The stored dtype: the zero point's type; without one the integers' or, for QuantizeLinear, uint8."""
     stored = _stored_type(model, node)
     name = stored if zero_point is None else str(zero_point.dtype)
+    if node.op == "DequantizeLinear" and stored not in DTYPES and stored != "undefined":
+        name = stored
     if name not in DTYPES or (node.op == "QuantizeLinear" and name == "int32"):
         what = f"quantizes to {name}; accepted: {ACCEPTED}"
         raise UnsupportedError(node.problem(what, "Export with 8-bit quantization.", node.input(2) or node.input(0)))
