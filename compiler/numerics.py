@@ -33,7 +33,9 @@ def quantize(x: Array, type_: TensorType, qmin: int, qmax: int) -> Array:
     """ONNX QuantizeLinear in float32: clamp(half_even(x / scale) + zero_point, qmin, qmax)."""
     assert type_.params is not None
     scale, zero_point = broadcast_params(type_.params, x.ndim)
-    rounded = np.rint(x.astype(np.float32) / scale)
+    # A quotient beyond float32 is an infinity, which the clamp takes in.
+    with np.errstate(over="ignore"):
+        rounded = np.rint(x.astype(np.float32) / scale)
     return np.clip(rounded.astype(np.float64) + zero_point, qmin, qmax).astype(type_.numpy)
 
 

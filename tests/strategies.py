@@ -211,7 +211,7 @@ def real(op, operands):
         layout = build.graph.type_of(x).layout if op == "conv2d" else "row"
         type_ = TensorType("f32", (), None, layout)
         if build.draw(st.booleans()):
-            type_ = build.type((), ("i8", "u8", "i16", "i32")).with_(layout=layout)
+            type_ = build.type((), ("i8", "u8", "i16")).with_(layout=layout)
             attrs |= build.clamp(type_.dtype)
         build.add(op, inputs, type_, **attrs)
 

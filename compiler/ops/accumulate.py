@@ -8,9 +8,9 @@ import numpy as np
 
 from .. import numerics
 from ..ir import Array, Node, TensorType
-from ..text import list_text, type_text
+from ..text import list_text
 from .definition import AttrDef, Types
-from .quantization import check_clamp
+from .quantization import check_quantized
 
 CLAMP_ATTRS = {"qmin": AttrDef("int", -128), "qmax": AttrDef("int", 127)}
 
@@ -59,10 +59,8 @@ def check_real(node: Node, types: Types) -> Iterator[str]:
         if type_.dtype != "f32" and type_.params is None:
             yield f"the {name} is {type_.dtype} without quantization parameters, expected f32 or a quantized tensor"
     yield from check_channels(types)
-    if node.type.params is not None:
-        yield from check_clamp(node)
-    elif node.type.dtype != "f32":
-        yield f"the result is {node.type.dtype} without quantization parameters, expected f32"
+    if node.type.dtype != "f32":
+        yield from check_quantized(node)
 
 
 def check_channels(types: Types) -> Iterator[str]:
@@ -101,9 +99,6 @@ def check_integer(node: Node, types: Types) -> Iterator[str]:
     if len(types) == 3 and node.type.dtype != "i32":
         yield f"the result is {node.type.dtype}, expected i32 accumulators, as there is no shift"
     if len(types) == 5:
-        if node.type.params is None or node.type.dtype not in ("i8", "u8"):
-            yield f"the result is {type_text(node.type)}, expected quantized i8 or u8"
-        elif node.type.params.axis is not None:
+        yield from check_quantized(node)
+        if node.type.params is not None and node.type.params.axis is not None:
             yield "the result has per-channel scales, expected one scale for the whole tensor"
-        else:
-            yield from check_clamp(node)

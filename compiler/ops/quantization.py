@@ -15,15 +15,15 @@ QUANTIZED_DTYPES = ("i8", "u8", "i16")
 
 
 def _check_quantize(node: Node, types: Types) -> Iterator[str]:
-    if node.type.params is None or node.type.dtype not in QUANTIZED_DTYPES:
-        yield f"the result is {node.type.dtype}, expected i8, u8 or i16 with quantization parameters"
-        return
-    yield from check_clamp(node)
+    yield from check_quantized(node)
     yield from keeps_order(node, types)
 
 
-def check_clamp(node: Node) -> Iterator[str]:
-    """Faults of the attributes qmin and qmax against the result's dtype."""
+def check_quantized(node: Node) -> Iterator[str]:
+    """Faults of a result that a quantizer gives: its type, and the attributes qmin and qmax against it."""
+    if node.type.params is None or node.type.dtype not in QUANTIZED_DTYPES:
+        yield f"the result is {type_text(node.type)}, expected quantized {', '.join(QUANTIZED_DTYPES)}"
+        return
     low, high = numerics.dtype_range(node.type.dtype)
     if not low <= node.int("qmin") <= node.int("qmax") <= high:
         yield f"qmin..qmax is {node.int('qmin')}..{node.int('qmax')}, expected a range within {low}..{high}"
