@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p4c.compiler.errors import IRError
-from p4c.compiler.ir import NUMPY_DTYPES, Graph, Node, QuantParams, TensorType, graphs_equal
+from p4c.compiler.ir import NUMPY_DTYPES, Constant, Graph, Node, QuantParams, TensorType, graphs_equal
 from p4c.compiler.ops import OPS
 from p4c.compiler.parser import parse_graph
 from p4c.compiler.printer import print_graph
@@ -185,6 +185,18 @@ def test_large_constants_go_by_name_and_hash():
         with pytest.raises(IRError, match="line 4, column 25: " + message) as caught:
             parse_graph(text, wrong)
         assert caught.value.problems[0].advice
+
+
+def test_which_constants_stand_in_the_text():
+    graph = Graph("g")
+    for name, elements in (("one", [5]), ("16", range(16)), ("17", range(17)), ("same", [7] * 99)):
+        array = np.array(elements, np.int8)
+        graph.constants[name] = Constant(TensorType("i8", array.shape), array)
+    graph.constants["reals"] = Constant(TensorType("f32", (17,)), np.zeros(17, np.float32))
+    archive = {}
+    lines = print_graph(graph, pass_name="p", archive=archive).splitlines()[3:]
+    assert [line.split("= ")[1][:4] for line in lines] == ["[5]", "[0,1", "npz(", "7", "npz("]
+    assert list(archive) == ["17", "reals"]
 
 
 def test_the_hash_is_of_the_elements_whatever_their_order_in_memory():
