@@ -1,0 +1,71 @@
+"""Building the simulator's shared library on first use, and finding it again ever after.
+
+The file name in the cache holds a hash of everything that decides its bytes, so a changed source, flag,
+compiler or host makes a new file and never a wrong one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import sysconfig
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from ...backend.cache import cache_dir, run_tool
+
+# Seconds. The first build on a machine also makes zig unpack and build its own parts: half a minute on a
+# slow one.
+BUILD_TIMEOUT = 600
+
+# -mcpu=baseline: the cache may lie on a home folder that machines with different processors share.
+FLAGS = (
+    *("-shared", "-std=c11", "-O3", "-mcpu=baseline", "-fvisibility=hidden"),
+    *("-Wall", "-Wextra", "-Werror", "-fno-sanitize=undefined"),
+)
+
+_SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
+
+
+def library_path() -> Path:
+    """The shared library for this host, built if the cache does not hold it yet."""
+    folder = cache_dir() / "simulator"
+    path = folder / f"{_cache_key()}{_SUFFIXES.get(sys.platform, '.so')}"
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        _build(path)
+    return path
+
+
+def _sources() -> list[Path]:
+    return sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".c", ".h"))
+
+
+def _cache_key() -> str:
+    key = hashlib.sha256()
+    host = (sysconfig.get_platform(), platform.machine(), version("ziglang"))
+    for word in (*host, *FLAGS):
+        key.update(f"{word}\n".encode())
+    for path in _sources():
+        content = path.read_bytes()
+        key.update(f"{path.name} {len(content)}\n".encode())
+        key.update(content)
+    return key.hexdigest()[:32]
+
+
+def _build(path: Path) -> None:
+    """Build in a folder of our own and move the result: a second process may be doing the same."""
+    programs = [source for source in _sources() if source.suffix == ".c"]
+    with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
+        result = Path(folder) / path.name
+        command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *map(str, programs), "-o", str(result)]
+        run_tool(command, timeout=BUILD_TIMEOUT, what="building the simulator")
+        try:
+            os.replace(result, path)
+        except PermissionError:
+            # Windows does not replace a library that is loaded: then another process was first.
+            if not path.exists():
+                raise

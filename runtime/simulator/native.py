@@ -1,0 +1,92 @@
+"""The simulator's C interface for ctypes: sim.h said again in Python."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_int, c_uint32, c_uint64, c_void_p
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+from .build import library_path
+
+# A jump here ends a run.
+RETURN_ADDRESS = 0xFFFFFFF0
+
+
+class Reason(IntEnum):
+    """Why a run ended: enum p4c_sim_reason."""
+
+    LIMIT = 0
+    RETURN = 1
+    HOST_CALL = 2
+    FAULT = 3
+
+
+class Fault(IntEnum):
+    """What went wrong: enum p4c_sim_fault."""
+
+    NONE = 0
+    FETCH = 1
+    LOAD = 2
+    STORE = 3
+    MISALIGNED = 4
+    ILLEGAL = 5
+    BREAKPOINT = 6
+
+
+class Config(ctypes.Structure):
+    """struct p4c_sim_config."""
+
+    _fields_ = (("chip_revision", c_uint32), ("flash_size", c_uint32), ("psram_size", c_uint32))
+
+
+class StopRecord(ctypes.Structure):
+    """struct p4c_sim_stop."""
+
+    _fields_ = (
+        ("reason", c_uint32),
+        ("fault", c_uint32),
+        ("pc", c_uint32),
+        ("address", c_uint32),
+        ("size", c_uint32),
+        ("word", c_uint32),
+        ("instructions", c_uint64),
+    )
+
+
+MmioRead = ctypes.CFUNCTYPE(c_uint32, c_void_p, c_uint32, c_uint32)
+MmioWrite = ctypes.CFUNCTYPE(None, c_void_p, c_uint32, c_uint32, c_uint32)
+
+# Function: result, arguments. A simulator is passed as void *.
+_FUNCTIONS = {
+    "p4c_sim_create": (c_void_p, (ctypes.POINTER(Config),)),
+    "p4c_sim_destroy": (None, (c_void_p,)),
+    "p4c_sim_run": (None, (c_void_p, c_uint64, ctypes.POINTER(StopRecord))),
+    "p4c_sim_read": (c_int, (c_void_p, c_uint32, c_void_p, c_uint32)),
+    "p4c_sim_write": (c_int, (c_void_p, c_uint32, c_void_p, c_uint32)),
+    "p4c_sim_get_x": (c_uint32, (c_void_p, c_uint32)),
+    "p4c_sim_set_x": (None, (c_void_p, c_uint32, c_uint32)),
+    "p4c_sim_get_f": (c_uint32, (c_void_p, c_uint32)),
+    "p4c_sim_set_f": (None, (c_void_p, c_uint32, c_uint32)),
+    "p4c_sim_get_pc": (c_uint32, (c_void_p,)),
+    "p4c_sim_set_pc": (None, (c_void_p, c_uint32)),
+    "p4c_sim_get_csr": (c_int, (c_void_p, c_uint32, ctypes.POINTER(c_uint32))),
+    "p4c_sim_set_csr": (c_int, (c_void_p, c_uint32, c_uint32)),
+    "p4c_sim_instructions": (c_uint64, (c_void_p,)),
+    "p4c_sim_map_mmio": (c_int, (c_void_p, c_uint32, c_uint32, MmioRead, MmioWrite, c_void_p)),
+}
+
+
+def load_library() -> ctypes.CDLL:
+    """The shared library for this host, built on first use, with its functions declared."""
+    return _load(library_path())
+
+
+@cache
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library

@@ -1,0 +1,115 @@
+/* sim.h: the public face of p4c's ESP32-P4 simulator.
+ *
+ * One `struct p4c_sim` is one core with its memories. It executes RV32IMAFC with Zicsr, Zifencei and
+ * the Zicntr counters, instruction by instruction, and counts them exactly. It shares nothing with
+ * another instance, so as many of them as there are cores may run at once, each in one thread.
+ *
+ * How a host calls a function of a loaded program:
+ *
+ *     struct p4c_sim *sim = p4c_sim_create(&(struct p4c_sim_config){3, 16 << 20, 32 << 20});
+ *     p4c_sim_write(sim, code_address, code, code_size);
+ *     p4c_sim_set_x(sim, 1, P4C_SIM_RETURN_ADDRESS);        (ra: where the run shall end)
+ *     p4c_sim_set_x(sim, 2, stack_top);                     (sp)
+ *     p4c_sim_set_pc(sim, code_address + entry);
+ *     p4c_sim_run(sim, 1000000, &stop);                     (stop.reason is P4C_SIM_RETURN)
+ *
+ * No traps are taken: whatever would trap on the chip ends the run with a record of what happened,
+ * which says more than a handler inside the guest could. Interrupts do not exist. Differences from
+ * the chip that a program can see: FPU always on (mstatus.FS reads Dirty), mtvec is stored but not
+ * used, and a store to code is seen at once instead of after fence.i.
+ *
+ * The host must be little-endian. Nothing of the operating system is used but malloc and free.
+ */
+#ifndef P4C_SIM_H
+#define P4C_SIM_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define P4C_SIM_API __declspec(dllexport)
+#else
+#define P4C_SIM_API __attribute__((visibility("default")))
+#endif
+
+/* A jump to this address ends the run with P4C_SIM_RETURN. No memory of the chip lies there. */
+#define P4C_SIM_RETURN_ADDRESS 0xfffffff0u
+
+struct p4c_sim;
+
+/* What differs between boards. Sizes are multiples of 4096 and may be 0.
+ * chip_revision is the major number, 1 or 3: the two speak different SIMD encodings. */
+struct p4c_sim_config {
+    uint32_t chip_revision;
+    uint32_t flash_size; /* at most 64 MB, the window at 0x40000000 */
+    uint32_t psram_size; /* at most 64 MB, the window at 0x48000000 */
+};
+
+/* Why a run ended. */
+enum p4c_sim_reason {
+    P4C_SIM_LIMIT,     /* max_instructions were executed; run again to go on */
+    P4C_SIM_RETURN,    /* pc reached P4C_SIM_RETURN_ADDRESS */
+    P4C_SIM_HOST_CALL, /* ecall; pc stands on it: serve it, add 4 to pc, run again */
+    P4C_SIM_FAULT,     /* see enum p4c_sim_fault; pc stands on the instruction, which had no effect */
+};
+
+/* What went wrong. In brackets: what `address` of the record holds. */
+enum p4c_sim_fault {
+    P4C_SIM_NO_FAULT,
+    P4C_SIM_FAULT_FETCH,      /* pc is not in executable memory [the half-word that is not] */
+    P4C_SIM_FAULT_LOAD,       /* nothing to read there [first byte of the access] */
+    P4C_SIM_FAULT_STORE,      /* nothing to write there, or read-only [first byte of the access] */
+    P4C_SIM_FAULT_MISALIGNED, /* atomic or MMIO access off its own size [first byte of the access] */
+    P4C_SIM_FAULT_ILLEGAL,    /* no such instruction or CSR, or a reserved rounding mode [pc] */
+    P4C_SIM_FAULT_BREAKPOINT, /* ebreak [pc] */
+};
+
+/* The record of a run's end. Fields that a fault does not use are 0. */
+struct p4c_sim_stop {
+    uint32_t reason;       /* enum p4c_sim_reason */
+    uint32_t fault;        /* enum p4c_sim_fault */
+    uint32_t pc;           /* of the instruction that would be executed next */
+    uint32_t address;      /* see enum p4c_sim_fault */
+    uint32_t size;         /* bytes of the faulting access */
+    uint32_t word;         /* the instruction as fetched: 16 or 32 bits */
+    uint64_t instructions; /* executed by this run; a faulting instruction does not count */
+};
+
+/* NULL where the configuration is out of range or the host has no memory. All memory reads as zero. */
+P4C_SIM_API struct p4c_sim *p4c_sim_create(const struct p4c_sim_config *config);
+P4C_SIM_API void p4c_sim_destroy(struct p4c_sim *sim);
+
+/* Execute at most max_instructions. May be called again after any end; a run that ended by fault
+ * meets the same instruction again unless the host moves pc. */
+P4C_SIM_API void p4c_sim_run(struct p4c_sim *sim, uint64_t max_instructions, struct p4c_sim_stop *stop);
+
+/* Copy between host and chip. The whole range must lie in one memory (not MMIO); returns 1, or 0 with
+ * nothing copied. Writing reaches flash too: this is how programs get there. Code that was already
+ * executed may be overwritten at any time. */
+P4C_SIM_API int p4c_sim_read(const struct p4c_sim *sim, uint32_t address, void *data, uint32_t size);
+P4C_SIM_API int p4c_sim_write(struct p4c_sim *sim, uint32_t address, const void *data, uint32_t size);
+
+/* Registers by number 0..31 (taken modulo 32); x0 stays 0. f registers are the 32 bits of a float. */
+P4C_SIM_API uint32_t p4c_sim_get_x(const struct p4c_sim *sim, uint32_t number);
+P4C_SIM_API void p4c_sim_set_x(struct p4c_sim *sim, uint32_t number, uint32_t value);
+P4C_SIM_API uint32_t p4c_sim_get_f(const struct p4c_sim *sim, uint32_t number);
+P4C_SIM_API void p4c_sim_set_f(struct p4c_sim *sim, uint32_t number, uint32_t value);
+P4C_SIM_API uint32_t p4c_sim_get_pc(const struct p4c_sim *sim);
+P4C_SIM_API void p4c_sim_set_pc(struct p4c_sim *sim, uint32_t pc);
+
+/* CSRs as the guest sees them; 1, or 0 where there is no such CSR (or it is read-only). */
+P4C_SIM_API int p4c_sim_get_csr(const struct p4c_sim *sim, uint32_t number, uint32_t *value);
+P4C_SIM_API int p4c_sim_set_csr(struct p4c_sim *sim, uint32_t number, uint32_t value);
+
+/* Instructions executed since creation, over all runs, whatever the guest wrote to minstret. */
+P4C_SIM_API uint64_t p4c_sim_instructions(const struct p4c_sim *sim);
+
+/* Device registers. Guest accesses in [base, base + size) call back with the offset from base and a
+ * size of 1, 2 or 4; they are always aligned to their size. The callbacks run inside p4c_sim_run, on
+ * its thread; they may read and write memory but not run or destroy the simulator.
+ * Returns 1, or 0 where the range overlaps another or the table of regions is full. */
+typedef uint32_t (*p4c_sim_mmio_read)(void *context, uint32_t offset, uint32_t size);
+typedef void (*p4c_sim_mmio_write)(void *context, uint32_t offset, uint32_t size, uint32_t value);
+P4C_SIM_API int p4c_sim_map_mmio(struct p4c_sim *sim, uint32_t base, uint32_t size, p4c_sim_mmio_read read,
+                                 p4c_sim_mmio_write write, void *context);
+
+#endif
