@@ -11,8 +11,8 @@ from .ops import OPS
 def interpret(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Every value of the graph by name, stored elements in logical order.
 
-    `inputs` holds one array per graph input with the declared shape, or with any size N of axis 0 in graphs that leave
-    that axis where it is. Integer ops are exact; real ops are computed as onnxruntime does.
+    `inputs` holds one array per graph input with the declared shape, or with any size N of axis 0 where the graph
+    leaves that axis in its place. Integer ops are exact; real ops are computed as onnxruntime does.
     """
     values: dict[str, Array] = {name: const.array for name, const in graph.constants.items()}
     values.update(inputs)
