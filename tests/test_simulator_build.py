@@ -116,8 +116,7 @@ def test_library_is_built_anew_after_a_change(folder, monkeypatch, change, tmp_p
         monkeypatch.setattr(build, "version", lambda _: "0.0.1")
     else:
         (tmp_path / "new.c").write_text("int x;")
-        sources = [*build._sources(), tmp_path / "new.c"]
-        monkeypatch.setattr(build, "_sources", lambda: sources)
+        monkeypatch.setattr(build, "PROGRAMS", (*build.PROGRAMS, str(tmp_path / "new.c")))
     assert build.library_path() != path
     assert len(calls) == 2
 

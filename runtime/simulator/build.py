@@ -17,6 +17,10 @@ from pathlib import Path
 
 from ...backend.cache import cache_dir, run_tool
 
+# By name, so that a file half written beside them breaks no build.
+PROGRAMS = ("compressed.c", "csr.c", "decode.c", "execute_fast.c", "float32.c", "memory.c", "sim.c")
+HEADERS = ("execute_loop.h", "float32.h", "instructions.h", "sim.h", "state.h")
+
 # Seconds. The first build on a machine also makes zig unpack and build its own parts: half a minute on a
 # slow one.
 BUILD_TIMEOUT = 600
@@ -27,6 +31,7 @@ FLAGS = (
     *("-Wall", "-Wextra", "-Werror", "-fno-sanitize=undefined"),
 )
 
+FOLDER = Path(__file__).parent
 _SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
 
 
@@ -40,28 +45,24 @@ def library_path() -> Path:
     return path
 
 
-def _sources() -> list[Path]:
-    return sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".c", ".h"))
-
-
 def _cache_key() -> str:
     key = hashlib.sha256()
     host = (sysconfig.get_platform(), platform.machine(), version("ziglang"))
     for word in (*host, *FLAGS):
         key.update(f"{word}\n".encode())
-    for path in _sources():
-        content = path.read_bytes()
-        key.update(f"{path.name} {len(content)}\n".encode())
+    for name in (*PROGRAMS, *HEADERS):
+        content = (FOLDER / name).read_bytes()
+        key.update(f"{name} {len(content)}\n".encode())
         key.update(content)
     return key.hexdigest()[:32]
 
 
 def _build(path: Path) -> None:
     """Build in a folder of our own and move the result: a second process may be doing the same."""
-    programs = [source for source in _sources() if source.suffix == ".c"]
+    programs = [str(FOLDER / name) for name in PROGRAMS]
     with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
         result = Path(folder) / path.name
-        command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *map(str, programs), "-o", str(result)]
+        command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *programs, "-o", str(result)]
         run_tool(command, timeout=BUILD_TIMEOUT, what="building the simulator")
         try:
             os.replace(result, path)
