@@ -16,12 +16,15 @@ from .target import Target
 
 
 def lower(graph: Graph, target: Target, kernels: Sequence[KernelDef] = KERNELS) -> Plan:
-    """The Plan of an integer graph; raises ModelError with every node that no kernel covers."""
-    inputs, outputs = input_borders(graph), output_borders(graph)
+    """The Plan of an integer graph; raises ModelError with every node that no kernel covers and every bad border."""
+    problems: list[Problem] = []
+    inputs, outputs = _input_borders(graph, problems), _output_borders(graph, problems)
     stored = {border.value for border in (*inputs, *outputs)}
     nodes = [node for node in graph if not _on_host(graph, node)]
     views = _views(nodes, stored)
-    chosen = _select(graph, [node for node in nodes if node.name not in views], kernels)
+    chosen = _select(graph, [node for node in nodes if node.name not in views], kernels, problems)
+    if problems:
+        raise ModelError(problems)
     buffers, arena, scratch = _place(graph, chosen, views, inputs, outputs, target)
     weights = WeightsBlob(target.alignment)
     steps = [
@@ -51,9 +54,11 @@ def lower(graph: Graph, target: Target, kernels: Sequence[KernelDef] = KERNELS) 
     )
 
 
-def input_borders(graph: Graph) -> list[Border]:
+def _input_borders(graph: Graph, problems: list[Problem]) -> list[Border]:
     """One border per graph input: the input itself when it is stored integers, else its only quantizer."""
-    borders, problems = [], []
+    borders = []
+    if not graph.inputs:
+        problems.append(Problem("the model has no input", "export it with its input as a parameter"))
     for name, type_ in graph.inputs.items():
         if type_.quantized:
             borders.append(Border(name, name, type_, real=False))
@@ -67,14 +72,12 @@ def input_borders(graph: Graph) -> list[Border]:
             found = ", ".join(f'"{user.loc or user.name}" ({user.op})' for user in users) or "nothing"
             what = f"the float input is used by {found}, expected exactly one quantizer"
             problems.append(Problem(what, "quantize the input once, directly behind it", tensor=name))
-    if problems:
-        raise ModelError(problems)
     return borders
 
 
-def output_borders(graph: Graph) -> list[Border]:
+def _output_borders(graph: Graph, problems: list[Problem]) -> list[Border]:
     """One border per graph output: the operand of its dequantize, or the stored value itself."""
-    borders, problems = [], []
+    borders = []
     for name in graph.outputs:
         node = graph.nodes.get(name)
         if node is not None and node.op == "dequantize":
@@ -86,8 +89,6 @@ def output_borders(graph: Graph) -> list[Border]:
         else:
             what = f"the output is {graph.type_of(name).dtype}, expected the result of a quantized layer"
             problems.append(Problem(what, "quantize what computes it", tensor=name))
-    if problems:
-        raise ModelError(problems)
     return borders
 
 
@@ -105,10 +106,17 @@ def _views(nodes: Sequence[Node], stored: set[str]) -> dict[str, str]:
     return views
 
 
-def _select(graph: Graph, nodes: Sequence[Node], kernels: Sequence[KernelDef]) -> list[tuple[Node, KernelDef]]:
+def _select(
+    graph: Graph, nodes: Sequence[Node], kernels: Sequence[KernelDef], problems: list[Problem]
+) -> list[tuple[Node, KernelDef]]:
     """The first row of the kernel table that applies to each node."""
-    chosen, problems = [], []
+    chosen = []
     for node in nodes:
+        if node.operands[0] in graph.constants:
+            what = "the input is a constant, expected what depends on the network's input"
+            advice = "let the export fold it (constant folding)"
+            problems.append(Problem(what, advice, node.loc or node.name, node.op, node.operands[0]))
+            continue
         rows = [kernel for kernel in kernels if kernel.op == node.op]
         missing = [kernel.missing(Invocation(graph, node)) for kernel in rows]
         fitting = [kernel for kernel, conditions in zip(rows, missing, strict=True) if not conditions]
@@ -116,8 +124,6 @@ def _select(graph: Graph, nodes: Sequence[Node], kernels: Sequence[KernelDef]) -
             chosen.append((node, fitting[0]))
         else:
             problems.append(_no_kernel(graph, node, missing))
-    if problems:
-        raise ModelError(problems)
     return chosen
 
 
@@ -127,7 +133,7 @@ def _no_kernel(graph: Graph, node: Node, missing: Sequence[Sequence[str]]) -> Pr
         operand = graph.type_of(node.operands[0])
         what = f"{node.op} of {operand.dtype} is left over in the integer graph, no kernel computes it"
         return Problem(what, "put a quantizer behind the layer in front of it", *place)
-    conditions = "; or ".join(" and ".join(row) for row in missing)
+    conditions = " and ".join(min(missing, key=len))
     return Problem(f"no kernel applies: it would need that {conditions}", "change the layer to that form", *place)
 
 

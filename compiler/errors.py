@@ -13,6 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .ir import Graph
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,15 @@ class InputError(P4CError):
 
 
 class ModelError(InputError):
-    """One or more problems of a model; all of them, found in one run."""
+    """One or more problems of a model.
+
+    `rest` is the graph in which an input stands for each value that has a problem, so that what comes next can find
+    more of them; None where nothing is left to look at.
+    """
+
+    def __init__(self, problems: Problem | Sequence[Problem], *, file: str = "", rest: Graph | None = None) -> None:
+        super().__init__(problems, file=file)
+        self.rest = rest
 
 
 class IRError(InputError):

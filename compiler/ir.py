@@ -196,12 +196,25 @@ class Graph:
         self.nodes[node.name] = node
         return node.name
 
+    def insert_before(self, place: str, node: Node) -> str:
+        """Add a node in front of the node called `place` and return its name; the name must be new."""
+        self.add(node)
+        del self.nodes[node.name]
+        before = {place: [node, self.nodes[place]]}
+        self.nodes = {n.name: n for old in self.nodes.values() for n in before.get(old.name, [old])}
+        return node.name
+
     def add_constant(self, name: str, constant: Constant) -> str:
         """Add a constant under `name`, or under the next free variant of it; returns the name used."""
+        free = self.free_name(name)
+        self.constants[free] = constant
+        return free
+
+    def free_name(self, name: str) -> str:
+        """`name`, or the next variant of it that no value has."""
         free, count = name, 1
         while free in self:
             free, count = f"{name}.{count}", count + 1
-        self.constants[free] = constant
         return free
 
     def users(self, name: str) -> list[Node]:

@@ -38,13 +38,13 @@ def _evaluate_clip(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
 
 
 def clip_bounds(node: Node) -> tuple[float, float]:
-    """The real bounds of a relu or clip."""
+    """The real bounds of a relu or clip; where min is above max, ONNX says that everything becomes max."""
     if node.op == "relu":
         return 0.0, float("inf")
     low, high = node.attrs["min"], node.attrs["max"]
     assert isinstance(low, float)
     assert isinstance(high, float)
-    return low, high
+    return min(low, high), high
 
 
 def _check(node: Node, types: Types) -> Iterator[str]:

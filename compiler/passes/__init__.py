@@ -9,6 +9,7 @@ from ..ir import Graph
 from ..verifier import verify
 from .assign_layouts import assign_layouts
 from .convert_to_integer import convert_to_integer
+from .copy_shared_outputs import copy_shared_outputs
 from .fold_clamps import fold_clamps
 from .fold_flatten import fold_flatten
 from .fold_quantizers import fold_quantizers
@@ -24,6 +25,7 @@ PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     convert_to_integer,
     fuse_max_pools,
     prove_accumulators,
+    copy_shared_outputs,
     assign_layouts,
 )
 

@@ -10,33 +10,44 @@ converted.
 
 from __future__ import annotations
 
-from ..ir import Graph, Node, TensorType
+from ..ir import Graph, Node
 
-# Ops that see their operand in row-major logical order; all others take and give channels-last.
+# Ops that see their operand in row-major logical order, and ops that take it in any; all others take channels-last.
 ROW_MAJOR = ("reshape", "transpose", "dequantize", "quantize")
+ANY_ORDER = ("qfully_connected", "relu", "clip")
 
 
 def assign_layouts(graph: Graph) -> Graph:
-    """Set the layout of each node's type and insert convert_layout where an operand has the other one."""
-    result = Graph(graph.name, dict(graph.inputs), dict(graph.constants), {}, list(graph.outputs))
+    """Set the layout of each node's type and insert convert_layout where an operand, or an output, has another."""
+    graph = graph.copy()
+    # The values that hold an operand in another layout than its own, by its name and that layout.
+    converted: dict[tuple[str, str], str] = {}
     for node in graph:
-        wanted = "row" if node.op in ROW_MAJOR else "nhwc"
-        operands = tuple(_in_layout(result, operand, wanted) for operand in node.operands)
-        layout = wanted if len(node.type.shape) == 4 else "row"
-        result.add(node.with_(operands=operands, type=node.type.with_(layout=layout)))
-    return result
+        layout = "row" if node.op in ROW_MAJOR else "nhwc"
+        if node.op in ANY_ORDER:
+            layout = graph.type_of(node.operands[0]).layout
+        operands = tuple(_in_layout(graph, node, name, layout, converted) for name in node.operands)
+        type_ = node.type.with_(layout=layout if len(node.type.shape) == 4 else "row")
+        node = node.with_(operands=operands, type=type_)
+        graph.nodes[node.name] = node
+        if node.name in graph.outputs and layout == "nhwc" and not node.type.order_free:
+            _give_in_row(graph, node, converted)
+    return graph
 
 
-def same_bytes(type_: TensorType) -> bool:
-    """True when row-major and channels-last are the same order of bytes."""
-    return len(type_.shape) != 4 or type_.shape[1] == 1 or type_.shape[2] * type_.shape[3] == 1
-
-
-def _in_layout(result: Graph, name: str, wanted: str) -> str:
-    type_ = result.type_of(name)
-    if name in result.constants or type_.layout == wanted or same_bytes(type_):
+def _in_layout(graph: Graph, user: Node, name: str, layout: str, converted: dict[tuple[str, str], str]) -> str:
+    """The operand of `user` in a layout."""
+    type_ = graph.type_of(name)
+    if name in graph.constants or type_.layout == layout or type_.order_free:
         return name
-    converted = f"{name}.{wanted}"
-    if converted not in result:
-        result.add(Node(converted, "convert_layout", (name,), type_.with_(layout=wanted)))
-    return converted
+    if (name, layout) not in converted:
+        node = Node(graph.free_name(f"{name}.{layout}"), "convert_layout", (name,), type_.with_(layout=layout))
+        converted[name, layout] = graph.insert_before(user.name, node)
+    return converted[name, layout]
+
+
+def _give_in_row(graph: Graph, node: Node, converted: dict[tuple[str, str], str]) -> None:
+    """Let an output be row-major, and its node another value."""
+    inner = node.with_(name=graph.free_name(f"{node.name}.nhwc"))
+    converted[node.name, "nhwc"] = graph.insert_before(node.name, inner)
+    graph.nodes[node.name] = Node(node.name, "convert_layout", (inner.name,), node.type.with_(layout="row"))

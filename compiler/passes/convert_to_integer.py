@@ -12,7 +12,7 @@ leave the device as int32 and the graph's `dequantize` adds what is left of the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,24 +21,30 @@ from .. import numerics
 from ..errors import ModelError, Problem
 from ..ir import Array, Constant, Graph, Node, QuantParams, TensorType
 
+# Beyond it every int32 accumulator rounds to 0, or any but 0 saturates.
+MAX_SHIFT = 31
+
 INTEGER_OPS = {"conv2d": "qconv2d", "fully_connected": "qfully_connected"}
 
 
 def convert_to_integer(graph: Graph) -> Graph:
-    """Replace each real op of INTEGER_OPS; raises ModelError with every op that has no exact integer form."""
-    result = Graph(graph.name, dict(graph.inputs), dict(graph.constants), {}, list(graph.outputs))
+    """Replace each real op of INTEGER_OPS; raises ModelError with every op that has no exact integer form.
+
+    In the error's `rest` an input stands for the result of each of these.
+    """
+    result = graph.copy()
     problems: list[Problem] = []
     for node in graph:
-        if node.op not in INTEGER_OPS:
-            result.add(node)
-            continue
-        found = _problems(graph, node)
-        problems += found
-        if not found:
-            _convert(result, node)
-    if problems:
-        raise ModelError(problems)
+        if node.op in INTEGER_OPS:
+            found = _problems(graph, node)
+            problems += found
+            if found:
+                result.inputs[node.name] = result.nodes.pop(node.name).type
+            else:
+                _convert(result, node)
     result.remove_unused()
+    if problems:
+        raise ModelError(problems, rest=result)
     return result
 
 
@@ -55,38 +61,53 @@ def _problems(graph: Graph, node: Node) -> list[Problem]:
                 problem(f"the operand is {type_.dtype} and has no quantizer, expected int8", advice, operand)
             )
         elif type_.dtype != "i8" or not type_.params.symmetric:
-            what = f"the operand is {type_.dtype} with zero point {type_.params.zero_point[0]}, expected int8 with 0"
+            zero_point = next(filter(None, type_.params.zero_point), 0)
+            what = f"the operand is {type_.dtype} with zero point {zero_point}, expected int8 with 0"
             found.append(problem(what, "quantize symmetrically to int8", operand))
         elif type_.params.exponents is None:
-            what = f"the scale {type_.params.scale[0]!r} is no power of two"
+            scale = next(scale for scale in type_.params.scale if math.frexp(scale)[0] != 0.5)
+            what = f"the scale {scale!r} is no power of two"
             found.append(problem(what, "export with power-of-two scales", operand))
-    if node.operands[1] not in graph.constants:
-        found.append(
-            problem("the weights are computed, expected a constant", "store them in the file", node.operands[1])
-        )
+    for role, operand in zip(("weights are", "bias is"), node.operands[1:], strict=False):
+        if operand not in graph.constants:
+            found.append(problem(f"the {role} computed, expected a constant", "store it in the file", operand))
     params = node.type.params
     if params is not None and (params.exponent is None or not params.symmetric or node.type.dtype != "i8"):
         what = f"the output is {node.type.dtype} with scale {params.scale[0]!r} and zero point {params.zero_point[0]}"
         found.append(problem(what + ", expected int8, 2^-e and 0", "export with power-of-two scales", node.name))
-    if not found and params is None and set(u.op for u in graph.users(node.name)) - {"dequantize"}:
-        what = "the result is used as float32, expected a quantizer behind it"
-        found.append(problem(what, "add an activation quantizer for this tensor in training", node.name))
-    return found or _bias_problems(graph, node)
+    users = graph.users(node.name)
+    if not found and params is None and users:
+        takers = [f'"{user.loc or user.name}" ({user.op})' for user in users]
+        takers += ["an output"] if node.name in graph.outputs else []
+        what = f"the float32 result goes to {' and '.join(takers)}, expected one quantizer behind it"
+        found.append(problem(what, "add one activation quantizer for this tensor in training", node.name))
+    return found or [*_shift_problems(graph, node), *_bias_problems(graph, node)]
 
 
-def _bias_problems(graph: Graph, node: Node) -> list[Problem]:
-    if node.type.params is None or len(node.operands) < 3:
-        return []
-    units, shift = bias_units(graph, node), shifts(graph, node)
-    bad = np.flatnonzero((units != np.floor(units)) & (shift < 1))
-    big = np.flatnonzero(np.abs(units) >= 2**31)
-    if not bad.size and not big.size:
-        return []
-    channel = int((bad if bad.size else big)[0])
-    what = f"the bias of channel {channel} is {units[channel]} accumulator units" + (
-        " with no shift to round it" if bad.size else ", over 32 bits"
-    )
-    return [Problem(what, "store int32 biases with scale sx * sw", node.loc or node.name, node.op, node.operands[2])]
+def _shift_problems(graph: Graph, node: Node) -> Iterator[Problem]:
+    if node.type.params is None:
+        return
+    shift = shifts(graph, node)
+    for channel in np.flatnonzero(np.abs(shift) > MAX_SHIFT)[:1].tolist():
+        what = f"channel {channel} needs a shift by {shift[channel]}, expected -{MAX_SHIFT} to {MAX_SHIFT}"
+        advice = "choose the exponents of input, weights and output nearer to each other"
+        yield Problem(what, advice, node.loc or node.name, node.op, node.name)
+
+
+def _bias_problems(graph: Graph, node: Node) -> Iterator[Problem]:
+    if len(node.operands) < 3:
+        return
+    units = bias_units(graph, node)
+    faults = [(~np.isfinite(units), ", expected a finite number")]
+    if node.type.params is not None:
+        faults.append(((units != np.floor(units)) & (shifts(graph, node) < 1), " with no shift to round it"))
+        faults.append((np.abs(units) >= 2**31, ", over 32 bits"))
+    for wrong, reason in faults:
+        for channel in np.flatnonzero(wrong)[:1].tolist():
+            what = f"the bias of channel {channel} is {units[channel]:g} accumulator units{reason}"
+            advice = "store int32 biases with scale sx * sw"
+            yield Problem(what, advice, node.loc or node.name, node.op, node.operands[2])
+            return
 
 
 def accumulator_exponents(graph: Graph, node: Node) -> Array:
@@ -109,9 +130,8 @@ def bias_units(graph: Graph, node: Node) -> Array:
     if len(node.operands) < 3:
         return np.zeros(len(exponents))
     bias = graph.constants[node.operands[2]]
-    reals = bias.array.astype(np.float64)
-    if bias.type.params is not None:
-        reals = reals * bias.type.params.along(bias.type.params.scale, 1, np.float64)  # type: ignore[arg-type]
+    # In float32, as onnxruntime dequantizes it.
+    reals = numerics.dequantize(bias.array, bias.type).astype(np.float64)
     return np.ldexp(reals, exponents)
 
 
@@ -141,7 +161,7 @@ def _convert(result: Graph, node: Node) -> None:
     exact = exact_requantization(units, shifts(result, node))
     vectors = (("bias", "i32", exact.bias), ("shift", "i8", exact.shift), ("rounding", "i8", exact.rounding))
     extra = [_vector(result, f"{node.name}.{name}", dtype, array) for name, dtype, array in vectors]
-    result.add(_integer(node, node.name, node.type, extra))
+    result.nodes[node.name] = _integer(node, node.name, node.type, extra)
 
 
 def _convert_unquantized(result: Graph, node: Node, units: Array) -> None:
@@ -152,9 +172,10 @@ def _convert_unquantized(result: Graph, node: Node, units: Array) -> None:
     on_grid = bool(np.all(units == np.rint(units)) and np.all(np.abs(units) < 2**31))
     whole = units.astype(np.int32) if on_grid else np.zeros(len(units), np.int32)
     bias = _vector(result, f"{node.name}.bias", "i32", whole)
-    acc = result.add(_integer(node, f"{node.name}.acc", TensorType("i32", node.type.shape, params), [bias]))
+    name, type_ = result.free_name(f"{node.name}.acc"), TensorType("i32", node.type.shape, params)
+    acc = result.insert_before(node.name, _integer(node, name, type_, [bias]))
     operands = (acc,) if on_grid else (acc, _float_bias(result, node))
-    result.add(Node(node.name, "dequantize", operands, node.type, {}, node.loc))
+    result.nodes[node.name] = Node(node.name, "dequantize", operands, node.type, {}, node.loc)
 
 
 def _float_bias(result: Graph, node: Node) -> str:

@@ -21,7 +21,7 @@ def hoist_quantizers(graph: Graph) -> Graph:
         move, quantizer = pair
         source = move.operands[0]
         stored = quantizer.type.with_(shape=graph.type_of(source).shape)
-        hoisted = quantizer.with_(name=f"{move.name}.q", operands=(source,), type=stored)
+        hoisted = quantizer.with_(name=graph.free_name(f"{move.name}.q"), operands=(source,), type=stored)
         moved = move.with_(name=quantizer.name, operands=(hoisted.name,), type=quantizer.type)
         replacement = {move.name: hoisted, quantizer.name: moved}
         graph.nodes = {
