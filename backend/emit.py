@@ -148,7 +148,8 @@ def io_names(plan: Plan) -> dict[str, str]:
     """Stored value at a border (or a view of one) -> member of the io record, named after the ONNX tensor."""
     borders = {border.value: border.name for border in (*plan.outputs, *plan.inputs)}
     names = dict(zip(borders, unique_names(list(borders.values())), strict=True))
-    reserved = {"arena": "arena_", "weights": "weights_"}
+    # The other members of the record, and what the header's macros say of the stack.
+    reserved = {"arena": "arena_", "weights": "weights_", "stack": "stack_"}
     names = {value: reserved.get(name, name) for value, name in names.items()}
     names |= {view: names[source] for view, source in plan.views.items() if source in names}
     return names
@@ -159,7 +160,7 @@ def emit_entry(plan: Plan, model: str) -> str:
     out = CWriter()
     names = io_names(plan)
     out.line(
-        "/* The entry of the image: finds the control block PC-relative, runs the model, reports status and cycles. */"
+        "/* The entry of the image: finds its control block PC-relative, runs the model, gives status and cycles. */"
     )
     out.line(f'#include "{prefix(model)}.c"')
     out.line('#include "kernels/p4c_control.h"')

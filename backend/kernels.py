@@ -141,6 +141,7 @@ def _copy_parameters(call: Invocation) -> Fields:
 
 
 BYTES = Condition("the elements are bytes", lambda call: call.operand(0).dtype in ("i8", "u8"))
+WORDS = Condition("the elements are words", lambda call: call.operand(0).dtype == "i32")
 SIGNED = Condition("the input is int8", lambda call: call.operand(0).dtype == "i8")
 ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] == 1)
 ONE_GROUP = Condition("there is one group", lambda call: call.node.int("groups") == 1)
@@ -197,18 +198,19 @@ KERNELS: tuple[KernelDef, ...] = (
     ),
     *(
         KernelDef(
-            name="permute_s8_ref",
+            name=f"permute_{suffix}_ref",
             op=op,
             header="p4c_move.h",
-            symbol="p4c_permute_s8_ref",
+            symbol=f"p4c_permute_{suffix}_ref",
             record="p4c_permute",
             parameters=parameters,
-            conditions=(BYTES, FOUR_AXES),
+            conditions=conditions,
         )
-        for op, parameters in (
-            ("transpose", _transpose_parameters),
-            ("convert_layout", _layout_parameters),
-            ("reshape", _copy_parameters),
+        for op, parameters, axes in (
+            ("transpose", _transpose_parameters, (FOUR_AXES,)),
+            ("convert_layout", _layout_parameters, ()),
+            ("reshape", _copy_parameters, ()),
         )
+        for suffix, conditions in (("s8", (BYTES, *axes)), ("s32", (WORDS, *axes)))
     ),
 )

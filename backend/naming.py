@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 
 from ..compiler.ir import TensorType
@@ -10,11 +9,25 @@ from ..compiler.ir import TensorType
 C_TYPES = {"i8": "int8_t", "u8": "uint8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t", "f32": "float"}
 SHORT_TYPES = {"i8": "s8", "u8": "u8", "i16": "s16", "i32": "s32", "i64": "s64", "f32": "f32"}
 
+# What no identifier may be in a header that C and C++ read.
+KEYWORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class
+        co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype
+        default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline
+        int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
+        reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct switch
+        template this thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using
+        virtual void volatile wchar_t while xor xor_eq""",
+    )
+)
+
 
 def c_name(text: str) -> str:
-    """`text` as a C identifier: lower case, other characters become underscores."""
+    """`text` as an identifier of C and C++: lower case, other characters become underscores."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII).strip("_").lower() or "model"
-    return f"m{name}" if name[0].isdigit() or keyword.iskeyword(name) else name
+    return f"m{name}" if name[0].isdigit() or name in KEYWORDS else name
 
 
 def prefix(model: str) -> str:
@@ -57,5 +70,6 @@ def describe(type_: TensorType) -> str:
 
 
 def comment(text: str) -> str:
-    """`text` made safe for a C comment."""
-    return text.replace("*/", "* /").replace("\n", " ").replace("\r", " ")
+    """`text` made safe for a C comment: it neither ends nor begins one; a question mark for what cannot be seen."""
+    visible = "".join(char if char.isprintable() else "?" for char in text)
+    return re.sub(r"(?<=\*)/|(?<=/)\*", r" \g<0>", visible)

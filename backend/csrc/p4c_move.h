@@ -10,14 +10,28 @@ struct p4c_permute {
     int input_step[4];
 };
 
+/* Where element (a, b, c, d) of y stands in x. */
+P4C_INLINE int p4c_permuted(struct p4c_permute p, int a, int b, int c, int d)
+{
+    return a * p.input_step[0] + b * p.input_step[1] + c * p.input_step[2] + d * p.input_step[3];
+}
+
 /* y is written densely; transposes and changes of layout are permutations of x. */
 P4C_INLINE void p4c_permute_s8_ref(struct p4c_permute p, const int8_t *x, int8_t *y)
 {
     for (int a = 0; a < p.size[0]; a++)
         for (int b = 0; b < p.size[1]; b++)
             for (int c = 0; c < p.size[2]; c++)
-                for (int d = 0; d < p.size[3]; d++)
-                    *y++ = x[a * p.input_step[0] + b * p.input_step[1] + c * p.input_step[2] + d * p.input_step[3]];
+                for (int d = 0; d < p.size[3]; d++) *y++ = x[p4c_permuted(p, a, b, c, d)];
+}
+
+/* The same for words: accumulators that are an output. */
+P4C_INLINE void p4c_permute_s32_ref(struct p4c_permute p, const int32_t *x, int32_t *y)
+{
+    for (int a = 0; a < p.size[0]; a++)
+        for (int b = 0; b < p.size[1]; b++)
+            for (int c = 0; c < p.size[2]; c++)
+                for (int d = 0; d < p.size[3]; d++) *y++ = x[p4c_permuted(p, a, b, c, d)];
 }
 
 #endif
