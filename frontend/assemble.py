@@ -12,7 +12,7 @@ from ..compiler.errors import Problem
 from ..compiler.ir import Graph, QuantParams, TensorType
 from .context import Context, ImporterError
 from .importers import IMPORTERS
-from .onnx_model import MARKERS, OnnxModel, OnnxNode
+from .onnx_model import MARKERS, OnnxModel, OnnxNode, element_name
 from .quantizer import Quantizer
 
 INPUT_DTYPES: Mapping[int, str] = {TensorProto.FLOAT: "f32", TensorProto.INT8: "i8", TensorProto.UINT8: "u8"}
@@ -29,11 +29,12 @@ HINTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Assembled:
-    """The graph, the ONNX tensor of each IR value, and the quantizers put on inputs."""
+    """The graph, the ONNX tensor of each IR value, quantizers put on inputs, and inputs that lack one."""
 
     graph: Graph
     tensors: Mapping[str, str]
     input_params: Mapping[str, QuantParams]
+    unquantized_inputs: tuple[str, ...]
 
 
 def assemble(model: OnnxModel, graph: Graph, exponents: Mapping[str, int], problems: list[Problem]) -> Assembled:
@@ -47,7 +48,7 @@ def assemble(model: OnnxModel, graph: Graph, exponents: Mapping[str, int], probl
     if not any(not problem.warning for problem in problems):
         _finish_outputs(ctx, tensors)
         graph.remove_unused()
-    return Assembled(graph, tensors, input_params)
+    return Assembled(graph, tensors, input_params, tuple(ctx.unquantized_inputs))
 
 
 def _import_inputs(ctx: Context, exponents: Mapping[str, int]) -> dict[str, QuantParams]:
@@ -58,7 +59,7 @@ def _import_inputs(ctx: Context, exponents: Mapping[str, int]) -> dict[str, Quan
         info = ctx.model.types[name]
         shape, dtype = info.static_shape, INPUT_DTYPES.get(info.element)
         if dtype is None:
-            found = TensorProto.DataType.Name(info.element).lower()
+            found = element_name(info.element)
             what = f"the input is {found}, expected float32, int8 or uint8"
             ctx.problems.append(Problem(what, "Export the model with a float32 input.", tensor=name))
         if dtype is None or shape is None:
@@ -99,12 +100,13 @@ def _import_node(ctx: Context, node: OnnxNode) -> None:
     if node.key == f"{MARKERS}.Poison":
         ctx.poison(node)
         return
+    if ctx.model.constant(node.output) is not None:
+        # Folded by whoever takes the result: weights, shapes, scales.
+        return
     importer = IMPORTERS.get(node.key)
     if importer is None:
-        # Nodes that depend on constants alone (shape chains, scales) are folded by whoever takes their result.
-        if ctx.model.constant(node.output) is None:
-            ctx.problems.append(_unsupported(node))
-            ctx.poison(node)
+        ctx.problems.append(_unsupported(node))
+        ctx.poison(node)
         return
     try:
         importer.run(ctx, node)

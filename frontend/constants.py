@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -32,21 +33,33 @@ def evaluate(
         return {outputs[0]: values[inputs[0]]}
     if op == "Constant":
         return _constant(outputs[0], attrs)
+    try:
+        model = _one_node_model(op, inputs, outputs, attrs, values, opset)
+        with np.errstate(all="ignore"):
+            results = ReferenceEvaluator(model).run(None, dict(values))
+    except Exception:
+        # The evaluator raises whatever its NumPy code does; who needs this tensor says that it is not constant.
+        return {}
+    return {name: np.asarray(value) for name, value in zip(filter(None, outputs), results, strict=True)}
+
+
+def _one_node_model(
+    op: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    attrs: Mapping[str, Any],
+    values: Mapping[str, Array],
+    opset: int,
+) -> onnx.ModelProto:
     node = helper.make_node(op, inputs, outputs, **{key: _plain(value) for key, value in attrs.items()})
-    untyped = helper.make_tensor_type_proto(1, None)
+    untyped = helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, None)
     graph = helper.make_graph(
         [node],
         "constant",
         [helper.make_value_info(name, untyped) for name in values],
         [helper.make_value_info(name, untyped) for name in outputs if name],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    try:
-        results = ReferenceEvaluator(model).run(None, dict(values))
-    except Exception:
-        # The evaluator raises whatever its NumPy code does; who needs this tensor says that it is not constant.
-        return {}
-    return {name: np.asarray(value) for name, value in zip(filter(None, outputs), results, strict=True)}
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
 def _constant(output: str, attrs: Mapping[str, Any]) -> dict[str, Array]:

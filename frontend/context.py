@@ -39,6 +39,8 @@ class Context:
         self.constants: dict[str, Constant] = {}
         # Quantizers that the options put on graph inputs, by IR value.
         self.input_quantizers: dict[str, Quantizer] = {}
+        # Float inputs that reach a layer, in order.
+        self.unquantized_inputs: dict[str, None] = {}
         # Tensors behind a problem: what is said about them would only repeat it.
         self.poisoned: set[str] = set()
 
@@ -83,6 +85,14 @@ class Context:
         """A constant operand that lists integers."""
         return tuple(int(value) for value in self.constant_operand(node, index, role).array.ravel())
 
+    def scalar(self, node: OnnxNode, index: int, role: str) -> float:
+        """A constant operand with one element."""
+        array = self.constant_operand(node, index, role).array
+        if array.size != 1:
+            what = f"has a {role} of shape {list(array.shape)}, expected one number"
+            self.fail(node, what, f"Give one {role} for the whole tensor.", node.input(index))
+        return float(array.reshape(()))
+
     def activation(self, node: OnnxNode, index: int) -> str:
         """The IR value of an operand that must be quantized; without a quantizer a problem is noted."""
         value = self.operand(node, index)
@@ -104,6 +114,7 @@ class Context:
             return
         source = self.grid_source(value)
         if source in self.graph.inputs:
+            self.unquantized_inputs[source] = None
             problem = Problem(
                 "the model has no quantizer on this input, and the first layer needs an int8 one",
                 f"Give its exponent (scale 2^-e) with --input-exponent {source}=5 or, for every input, "

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import checker, external_data_helper, inliner
+from onnx import checker, external_data_helper, inliner, numpy_helper
 
 from ..compiler.errors import ModelError, Problem
 
 EXPORT_ADVICE = "Export the model again, for instance with torch.onnx.export."
+DAMAGE_ADVICE = "Copy or download the file again, or export the model again."
 # How files begin that people take for ONNX: first bytes, what it is, what to do.
 LOOKALIKES = (
     (b"PK\x03\x04", "a zip archive, perhaps a PyTorch checkpoint", "Export it to ONNX with torch.onnx.export."),
@@ -30,23 +32,51 @@ def load_model(source: Path | bytes) -> onnx.ModelProto:
     if model.functions:
         model = inliner.inline_local_functions(model)
     _check(model, file)
+    _check_tensors(model, file)
     return model
 
 
 def _check(model: onnx.ModelProto, file: str) -> None:
     """Refuse what is no valid ONNX; missing shapes are no fault, as they are inferred or reported later."""
+    if any(not isinstance(name, str) for name in _names(model.graph)):
+        # Protobuf hands them over as bytes.
+        _fail("the model is not valid ONNX: it holds names that are not UTF-8 text", DAMAGE_ADVICE, file)
     unknown = [value for value in (*model.graph.input, *model.graph.output) if _lacks_shape(value)]
     for value in unknown:
         value.type.tensor_type.shape.SetInParent()
     try:
         checker.check_model(model)
-    except checker.ValidationError as error:
+    except (checker.ValidationError, ValueError) as error:
         text = str(error).strip()
         # An operator that ONNX does not know is reported by the import, with all other problems.
         if not text.startswith("No Op registered"):
             _fail(f"the model is not valid ONNX: {_first_line(text)}", EXPORT_ADVICE, file)
     for value in unknown:
         value.type.tensor_type.ClearField("shape")
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Every name that the import uses."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield value.name
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    yield from (tensor.name for tensor in graph.initializer)
+    yield graph.name
+
+
+def _check_tensors(model: onnx.ModelProto, file: str) -> None:
+    """The checker looks at the sizes of some constants only."""
+    attributes = (attribute for node in model.graph.node for attribute in node.attribute)
+    tensors = [attribute.t for attribute in attributes if attribute.type == onnx.AttributeProto.TENSOR]
+    for tensor in [*model.graph.initializer, *tensors]:
+        try:
+            numpy_helper.to_array(tensor)
+        except (KeyError, ValueError, TypeError):
+            what = f'the constant "{tensor.name}" is damaged: its data do not fit its type and shape'
+            _fail(what, DAMAGE_ADVICE, file)
 
 
 def _lacks_shape(value: onnx.ValueInfoProto) -> bool:
@@ -103,7 +133,7 @@ def _parse(data: bytes, file: str) -> onnx.ModelProto:
     except DecodeError:
         if _is_truncated(data):
             what = f"the file is truncated: it ends after {len(data)} bytes in the middle of the model"
-            _fail(what, "Copy or download the file again, or export the model again.", file)
+            _fail(what, DAMAGE_ADVICE, file)
         _fail("the file is not an ONNX model", EXPORT_ADVICE, file)
     if not model.HasField("graph") or not model.graph.output:
         _fail("the file is not an ONNX model: it holds no graph with an output", EXPORT_ADVICE, file)

@@ -51,8 +51,8 @@ class OnnxNode:
 
     @property
     def output(self) -> str:
-        """The first output."""
-        return self.outputs[0]
+        """The first output; "" when there is none."""
+        return self.outputs[0] if self.outputs else ""
 
     def input(self, index: int) -> str:
         """An input's tensor name; "" when it is left out."""
@@ -168,6 +168,12 @@ class OnnxModel:
         return (node for node in self.nodes if needed.intersection(node.outputs))
 
 
+def element_name(element: int) -> str:
+    """The name of an ONNX element type, as `float16`; "undefined" when it is not known."""
+    known = element in onnx.TensorProto.DataType.values()
+    return str(onnx.TensorProto.DataType.Name(element)).lower() if known else f"type {element}"
+
+
 def tensor_info(value: onnx.ValueInfoProto) -> TensorInfo:
     """The element type and shape that a value is declared with."""
     tensor = value.type.tensor_type
@@ -190,4 +196,4 @@ def _attribute(attribute: onnx.AttributeProto) -> Any:  # noqa: ANN401
         return value.decode(errors="replace")
     if isinstance(value, onnx.TensorProto):
         return numpy_helper.to_array(value)
-    return value if isinstance(value, int | float | onnx.GraphProto) else tuple(value)
+    return value if isinstance(value, int | float | onnx.GraphProto | None) else tuple(value)

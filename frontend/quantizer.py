@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from ..compiler import numerics
 from ..compiler.errors import Problem
@@ -88,4 +89,4 @@ def describe(params: QuantParams) -> str:
 
 def valid_scales(scales: Array) -> bool:
     """True when every scale is a finite number above zero."""
-    return all(math.isfinite(scale) and scale > 0 for scale in scales.ravel())
+    return scales.dtype.kind == "f" and bool(np.isfinite(scales).all() and (scales > 0).all())

@@ -10,7 +10,7 @@ import onnx
 
 from ..compiler.errors import ModelError, Problem
 from ..compiler.ir import Graph, QuantParams, TensorType
-from .assemble import assemble
+from .assemble import Assembled, assemble
 from .load import load_model, name_nodes
 from .onnx_model import OnnxModel
 from .opset import convert_opset
@@ -48,11 +48,29 @@ class Imported:
 def import_model(source: Path | bytes, options: ImportOptions = ImportOptions()) -> Imported:
     """Import an ONNX model; raises ModelError with all problems of the model."""
     problems: list[Problem] = []
-    file = "" if isinstance(source, bytes) else str(source)
+    proto, result = _read(source, options, problems)
+    found = tuple(dict.fromkeys(problems))
+    errors = [problem for problem in found if not problem.warning]
+    if errors:
+        raise ModelError(errors, file=_file(source))
+    return Imported(result.graph, proto, found, result.tensors, result.input_params)
+
+
+def input_types(source: Path | bytes, options: ImportOptions = ImportOptions()) -> dict[str, TensorType]:
+    """The inputs that have no quantizer but need one, with their types: those that calibration is for.
+
+    Raises ModelError only for what is no valid model; all else is left to import_model.
+    """
+    _, result = _read(source, options, [])
+    return {name: result.graph.inputs[name] for name in result.unquantized_inputs}
+
+
+def _read(source: Path | bytes, options: ImportOptions, problems: list[Problem]) -> tuple[onnx.ModelProto, Assembled]:
+    """The model as onnxruntime is fed it, and what was made of it; problems are appended."""
     # Load and check; what is no valid model ends here.
     proto = load_model(source)
     # Opsets below 13 are converted; onnxruntime decides what is too new.
-    proto = convert_opset(proto, problems, file)
+    proto = convert_opset(proto, problems, _file(source))
     name_nodes(proto)
     # One static shape for every tensor: batch 1, other sizes from the options.
     fix_dimensions(proto, options.input_dims, problems)
@@ -62,21 +80,8 @@ def import_model(source: Path | bytes, options: ImportOptions = ImportOptions())
     recognize_quantizers(model, problems)
     # Node by node into the IR.
     name = proto.graph.name if isinstance(source, bytes) else source.stem
-    result = assemble(model, Graph(name), options.input_exponents, problems)
-    found = tuple(dict.fromkeys(problems))
-    if any(not problem.warning for problem in found):
-        raise ModelError([problem for problem in found if not problem.warning], file=file)
-    return Imported(result.graph, proto, found, result.tensors, result.input_params)
+    return proto, assemble(model, Graph(name), options.input_exponents, problems)
 
 
-def input_types(source: Path, options: ImportOptions = ImportOptions()) -> dict[str, TensorType]:
-    """The float inputs of a model with their static shapes; raises ModelError when it is no valid model."""
-    problems: list[Problem] = []
-    proto = convert_opset(load_model(source), problems, str(source))
-    fix_dimensions(proto, options.input_dims, problems)
-    errors = [problem for problem in problems if not problem.warning]
-    if errors:
-        raise ModelError(errors, file=str(source))
-    model = OnnxModel(proto)
-    shapes = {name: model.types[name].static_shape for name in model.inputs}
-    return {name: TensorType("f32", shape) for name, shape in shapes.items() if shape is not None}
+def _file(source: Path | bytes) -> str:
+    return "" if isinstance(source, bytes) else str(source)

@@ -1,5 +1,6 @@
 """What people are told about a bad model: one sentence of fact, one of advice, all problems in one run."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from p4c.compiler.errors import ModelError
+from p4c.compiler.ir import TensorType
 from p4c.frontend.opset import newest_opset
-from p4c.frontend.reader import ImportOptions, import_model
+from p4c.frontend.reader import ImportOptions, import_model, input_types
 
 from .frontend_models import ModelBuilder, imported, problems
 
@@ -86,6 +88,31 @@ def test_invalid_model():
     text = one_problem(model)
     assert "the model is not valid ONNX: Nodes in a graph must be topologically sorted" in text
     assert "Gemm_3" in text
+
+
+def test_names_that_are_no_text():
+    data = gemm_model().SerializeToString().replace(b"t3", b"t\xff")
+    assert "it holds names that are not UTF-8 text" in one_problem(data)
+
+
+@pytest.mark.parametrize("change", [{"data_type": 99}, {"raw_data": b"123"}])
+def test_damaged_constant(change):
+    model = gemm_model()
+    for field, value in change.items():
+        setattr(model.graph.initializer[-1], field, value)
+    found = "".join(problems(model))
+    assert "is damaged: its data do not fit" in found or "is not valid ONNX: TensorProto" in found
+
+
+@pytest.mark.slow
+def test_damaged_bytes_never_escape_as_other_exceptions():
+    random, data = np.random.default_rng(3), gemm_model(("n", 4)).SerializeToString()
+    for _ in range(2000):
+        damaged = bytearray(data)
+        for position in random.integers(len(data), size=random.integers(1, 4)):
+            damaged[position] = random.integers(256)
+        with contextlib.suppress(ModelError):
+            import_model(bytes(damaged))
 
 
 def external_model(tmp_path: Path) -> Path:
@@ -193,6 +220,12 @@ def test_missing_input_quantizer():
     assert 'tensor "x": the model has no quantizer on this input' in text
     assert "--input-exponent x=5" in text
     assert "--calibrate data.npz" in text
+
+
+def test_inputs_to_calibrate():
+    (found,) = input_types(seed_model().SerializeToString()).items()
+    assert found == ("x", TensorType("f32", (1, 4)))
+    assert input_types(gemm_model().SerializeToString()) == {}
 
 
 @pytest.mark.parametrize("name", ["x", ""])
@@ -339,6 +372,19 @@ def test_weights_that_are_not_finite():
     build = ModelBuilder()
     y = build.node("Gemm", [build.quantizer("x", 4), build.constant([[0.5, np.nan], [np.inf, 1]])])
     assert "has weights with 2 values that are not finite" in one_problem(build.model(y, (1, 2)))
+
+
+def test_constants_that_are_not_finite():
+    build = ModelBuilder()
+    w = build.quantizer(build.constant([[np.nan, 1.0]]), 3)
+    text = one_problem(build.model(build.node("Gemm", [build.quantizer("x", 4), w], transB=1), (1, 2)))
+    assert "takes a constant with 1 of 2 values that are not finite" in text
+
+
+def test_clip_bounds_of_several_elements():
+    build = ModelBuilder()
+    y = build.node("Clip", [build.quantizer("x", 4), build.constant([0.0, 1.0])])
+    assert "has a lower bound of shape [2], expected one number" in one_problem(build.model(y))
 
 
 def test_float_model_is_said_once():

@@ -185,6 +185,16 @@ def test_shape_chain_is_folded():
     assert not graph.constants
 
 
+def test_shape_chain_with_casts():
+    build = ModelBuilder()
+    x = build.quantizer("x", 4)
+    sizes = build.node("Cast", [build.node("Shape", [x])], to=TensorProto.FLOAT)
+    half = build.node("Div", [sizes, build.constant([1, 2, 1, 1])])
+    target = build.node("Cast", [build.node("Mul", [half, build.constant([1, 1, 2, 1])])], to=TensorProto.INT64)
+    graph = assert_identical(build.model(build.node("Reshape", [x, target]), (1, 2, 3, 4))).graph
+    assert graph.nodes[build.nodes[-1].output[0] + ".q"].type.shape == (1, 1, 6, 4)
+
+
 def test_shape_of_a_part():
     build = ModelBuilder()
     x = build.quantizer("x", 4)

@@ -122,6 +122,17 @@ def test_two_quantizers_stay_two_unless_equal():
     assert [node.op for node in assert_identical(build.model(same)).graph] == ["quantize", "dequantize"]
 
 
+def test_quantizer_behind_an_op_that_keeps_the_grid():
+    build = ModelBuilder()
+    y = build.quantizer(build.node("Relu", [build.quantizer("x", 4)]), 4)
+    assert [node.op for node in assert_identical(build.model(y)).graph] == ["quantize", "relu", "dequantize"]
+    build = ModelBuilder()
+    narrow = build.quantizer("x", 4, "clip", low=-8, high=7)
+    y = build.quantizer(build.clip(narrow, 0.75, 6.0), 4, "clip", low=-8, high=7)
+    ops = [node.op for node in assert_identical(build.model(y)).graph]
+    assert ops == ["quantize", "clip", "quantize", "dequantize"]
+
+
 def test_stored_integers_at_the_borders():
     build = ModelBuilder()
     scale, zero = build.constant(0.25), build.constant(0, np.int8)
@@ -186,6 +197,20 @@ def test_other_scales_by_multiplication_are_doubtful():
     rounded = build.node("Round", [build.node("Mul", ["x", scale])])
     (warning,) = imported(build.model(build.node("Div", [build.clip(rounded, -128, 127), scale]))).warnings
     assert "multiplies by 3, no power of two" in warning.what
+
+
+def test_other_scales_by_division_at_both_ends_are_doubtful():
+    build = ModelBuilder()
+    rounded = build.node("Round", [build.node("Div", ["x", build.constant(0.3)])])
+    y = build.node("Div", [build.clip(rounded, -128, 127), build.constant(1 / 0.3)])
+    assert len(imported(build.model(y)).warnings) == 1
+
+
+def test_nearly_the_same_power_of_two_is_another_scale():
+    build = ModelBuilder()
+    rounded = build.node("Round", [build.node("Mul", ["x", build.constant(16.00001)])])
+    (text,) = problems(build.model(build.node("Div", [build.clip(rounded, -128, 127), build.constant(16.0)])))
+    assert "does not undo the scale" in text
 
 
 def test_chain_that_does_not_undo_its_scale():

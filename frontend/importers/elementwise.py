@@ -19,7 +19,7 @@ def import_clip(ctx: Context, node: OnnxNode) -> None:
     bounds = [-math.inf, math.inf]
     for index, role in ((1, "lower bound"), (2, "upper bound")):
         if node.input(index):
-            bounds[index - 1] = float(ctx.constant_operand(node, index, role).array.reshape(()))
+            bounds[index - 1] = ctx.scalar(node, index, role)
     ctx.emit_same_grid(node, "clip", min=bounds[0], max=bounds[1])
 
 

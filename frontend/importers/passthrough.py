@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx import TensorProto
 
 from ..context import Context
-from ..onnx_model import OnnxNode
+from ..onnx_model import OnnxNode, element_name
 from .definition import Importer
 
 
@@ -29,8 +29,7 @@ def import_cast(ctx: Context, node: OnnxNode) -> None:
     target = int(node.attrs["to"])
     type_ = ctx.type_of(node, 0)
     if target != TensorProto.FLOAT or (type_.dtype != "f32" and not type_.quantized):
-        name = TensorProto.DataType.Name(target).lower()
-        what = f"casts {type_.dtype} to {name}, expected float32 to float32"
+        what = f"casts {type_.dtype} to {element_name(target)}, expected float32 to float32"
         ctx.fail(node, what, "Export the model in float32.", node.input(0))
     ctx.alias(node)
 

@@ -8,6 +8,7 @@ from ..context import Context
 from ..onnx_model import OnnxNode
 from ..quantizer import Quantizer, describe, quantize_constant, quantizer_of
 from .definition import Importer
+from .weights import check_finite
 
 
 def import_quantize(ctx: Context, node: OnnxNode) -> None:
@@ -16,6 +17,7 @@ def import_quantize(ctx: Context, node: OnnxNode) -> None:
     constant = ctx.constant(tensor)
     if constant is not None:
         reals = numerics.dequantize(constant.array, constant.type)
+        check_finite(ctx, node, reals)
         ctx.set_constant(node, quantize_constant(reals, quantizer))
         return
     _check_activation(ctx, node, quantizer)
@@ -54,7 +56,9 @@ def _check_option(ctx: Context, node: OnnxNode, value: str, quantizer: Quantizer
 
 
 def _quantized_alike(ctx: Context, value: str, quantizer: Quantizer) -> bool:
-    """True when a quantize op with these very params made the value."""
+    """True when the value lies on this very grid by a quantize op before, and within its clamp."""
+    if quantizer == Quantizer.full_range(quantizer.dtype, quantizer.params):
+        value = ctx.grid_source(value)
     made = ctx.graph.nodes.get(value)
     if made is None or made.op != "quantize":
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...compiler.ir import Constant, QuantParams
+from ...compiler.ir import Array, Constant, QuantParams
 from ..context import Context, ImporterError
 from ..onnx_model import OnnxNode
 
@@ -27,6 +27,14 @@ def check_channel_axis(ctx: Context, node: OnnxNode, tensor: str, params: QuantP
         ctx.fail(node, what, f"Quantize the weights per tensor, or per channel with axis={axis}.", tensor)
 
 
+def check_finite(ctx: Context, node: OnnxNode, array: Array) -> None:
+    """Constants must be numbers: no infinity, no NaN."""
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if bad:
+        what = f"takes a constant with {bad} of {array.size} values that are not finite"
+        ctx.fail(node, what, "Train again: the parameters have diverged.")
+
+
 def bias_operand(ctx: Context, node: OnnxNode, index: int, channels: int) -> list[str]:
     """The bias as a list of no or one operand: a constant [channels], f32 or integers with params."""
     if not node.input(index):
@@ -41,6 +49,7 @@ def add_bias(ctx: Context, node: OnnxNode, tensor: str, constant: Constant, chan
     if array.size not in (1, channels) or (array.ndim > 1 and array.shape[-1] != array.size):
         what = f"has a bias of shape {list(array.shape)}, expected [{channels}]"
         ctx.fail(node, what, "Give one bias per output channel.", tensor)
+    check_finite(ctx, node, array)
     params = type_.params
     if params is not None and params.axis is not None:
         params = QuantParams(params.scale, params.zero_point, 0)

@@ -37,29 +37,33 @@ def match_fake_quant(
         scaling = model.producer(clamp.source) if clamp else None
         if clamp is None or scaling is None or scaling.key not in ("Mul", "Div"):
             continue
-        source = _source(model, scaling, scale)
-        if source is None:
-            what = (
-                f'ends a fake quantizer but does not undo the scale of its first node, {scaling.key} "{scaling.name}"'
-            )
-            advice = "Divide by the constant that the first node multiplies with."
-            problems.append(node.problem(what, advice, node.output))
-            variable = (name for name in scaling.inputs if model.constant(name) is None)
-            return poison_marker(node, next(variable, scaling.input(0)))
-        return _marker(model, node, source, scale, clamp, problems, exact=scaling.key == "Div" or _powers(scale))
+        found = _source(model, node, scaling, scale)
+        if found is not None:
+            source, exact = found
+            return _marker(model, node, source, scale, clamp, problems, exact=exact and _undone(node, scale))
+        what = f'ends a fake quantizer but does not undo the scale of its first node, {scaling.key} "{scaling.name}"'
+        advice = "Divide by the constant that the first node multiplies with."
+        problems.append(node.problem(what, advice, node.output))
+        variable = (name for name in scaling.inputs if model.constant(name) is None)
+        return poison_marker(node, next(variable, scaling.input(0)))
     return None
+
+
+def _undone(node: OnnxNode, scale: Array) -> bool:
+    """True when the last node multiplies by `scale` itself and not by a rounded reciprocal of it."""
+    return node.key == "Mul" or _powers(scale)
 
 
 def _unscaled(model: OnnxModel, node: OnnxNode) -> Iterator[tuple[str, Array]]:
     """(tensor, scale) for each way to read a node as integers times a constant scale."""
     if node.key == "Div":
         divisor = model.constant(node.input(1))
-        if divisor is not None and divisor.dtype.kind == "f" and divisor.all():
+        if divisor is not None and valid_scales(divisor):
             yield node.input(0), np.float32(1) / divisor.astype(np.float32)
     elif node.key == "Mul":
         for index in (1, 0):
             factor = model.constant(node.input(index))
-            if factor is not None and factor.dtype.kind == "f":
+            if factor is not None and valid_scales(factor):
                 yield node.input(1 - index), factor.astype(np.float32)
 
 
@@ -75,16 +79,34 @@ def _rounded_clamp(model: OnnxModel, tensor: str, read_clamp: ReadClamp) -> Clam
     return read_clamp(model, rounding.input(0)) if rounding is not None and rounding.key == "Round" else None
 
 
-def _source(model: OnnxModel, scaling: OnnxNode, scale: Array) -> str | None:
-    """The tensor that a node divides by `scale`, as Div or as Mul by the reciprocal; None when the scale differs."""
-    for index in (1, 0) if scaling.key == "Mul" else (1,):
+def _source(model: OnnxModel, node: OnnxNode, scaling: OnnxNode, scale: Array) -> tuple[str, bool] | None:
+    """The tensor that a node divides by `scale`, and whether by that very number; None when the scale differs.
+
+    The node is a Div by the scale or a Mul by its reciprocal, which is rounded unless it is a power of two.
+    """
+    for index in _factor_indices(model, node, scaling):
         factor = model.constant(scaling.input(index))
-        if factor is None or not factor.all():
+        if factor is None or not valid_scales(factor) or factor.size != scale.size:
             continue
-        inner = factor if scaling.key == "Div" else 1 / factor.astype(np.float64)
-        if inner.shape == scale.shape and np.allclose(inner, scale, rtol=1e-6, atol=0):
-            return scaling.input(1 - index)
+        inner = factor.ravel() if scaling.key == "Div" else 1 / factor.ravel().astype(np.float64)
+        same = scaling.key == "Div" and np.array_equal(inner, scale.ravel())
+        if _powers(scale) and np.array_equal(inner, scale.ravel()):
+            return scaling.input(1 - index), True
+        if not _powers(scale) and np.allclose(inner, scale.ravel(), rtol=2**-22, atol=0):
+            return scaling.input(1 - index), same
     return None
+
+
+def _factor_indices(model: OnnxModel, node: OnnxNode, scaling: OnnxNode) -> list[int]:
+    """The operands that may be the factor, the likeliest first: weights of one element look like a factor too."""
+    if scaling.key == "Div":
+        return [1]
+
+    def unlikely(index: int) -> tuple[bool, int]:
+        factor = model.constant(scaling.input(index))
+        return scaling.input(index) not in node.inputs, 0 if factor is None else factor.ndim
+
+    return sorted((1, 0), key=unlikely)
 
 
 def _powers(scale: Array) -> bool:
@@ -126,8 +148,6 @@ def _fits(clamp: Clamp, dtype: str) -> bool:
 
 def _params(model: OnnxModel, source: str, scale: Array) -> QuantParams | None:
     """Params for a scale that broadcasts against `source`: a scalar, or a vector along one axis."""
-    if not valid_scales(scale):
-        return None
     if scale.size == 1:
         return QuantParams((float(scale.reshape(())),))
     info, constant = model.types.get(source), model.constant(source)

@@ -7,7 +7,7 @@ from onnx import TensorProto
 
 from ...compiler.errors import Problem
 from ...compiler.ir import Array, QuantParams
-from ..onnx_model import OnnxModel, OnnxNode
+from ..onnx_model import OnnxModel, OnnxNode, element_name
 from ..quantizer import Quantizer, dequantize_marker, describe, poison_marker, quantize_marker, valid_scales
 
 DTYPES = {"int8": "i8", "uint8": "u8", "int32": "i32"}
@@ -131,7 +131,7 @@ def _stored_type(model: OnnxModel, node: OnnxNode) -> str:
             return str(constant.dtype)
         info = model.types.get(node.input(0))
         element = info.element if info else TensorProto.UNDEFINED
-    return str(TensorProto.DataType.Name(element)).lower()
+    return element_name(element)
 
 
 def _check_scale(node: OnnxNode, scale: Array) -> None:
