@@ -13,7 +13,7 @@ from p4c.compiler.ir import TensorType
 from p4c.frontend.opset import newest_opset
 from p4c.frontend.reader import ImportOptions, import_model, input_types
 
-from .frontend_models import ModelBuilder, imported, problems
+from .frontend_models import ModelBuilder, assert_identical, imported, problems
 
 
 def gemm_model(shape=(1, 4), opset=18) -> onnx.ModelProto:
@@ -193,6 +193,14 @@ def test_dimension_below_one():
 def test_fixed_batch():
     assert "the batch (axis 0 of the input) is 8, expected 1" in one_problem(gemm_model((8, 4)))
     assert imported(gemm_model((8, 4)), input_dims={"x:0": 1}).graph.inputs["x"].shape == (1, 4)
+
+
+def test_overridden_batch_reaches_declared_shapes():
+    build = ModelBuilder()
+    x = build.quantizer("x", 4)
+    y = build.node("Reshape", [x, build.node("Shape", [build.node("Relu", [x])])])
+    model = onnx.shape_inference.infer_shapes(build.model(y, (8, 4)))
+    assert assert_identical(model, input_dims={"x:0": 1}).graph.type_of(y).shape == (1, 4)
 
 
 def test_input_without_shape():
