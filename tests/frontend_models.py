@@ -127,6 +127,12 @@ def problems(model: onnx.ModelProto | bytes, **options: Mapping[str, int]) -> li
     return [str(problem) for problem in error.value.problems]
 
 
+def one_problem(source: onnx.ModelProto | bytes, **options: Mapping[str, int]) -> str:
+    """The text of the only problem of a bad model."""
+    (text,) = problems(source, **options)
+    return text
+
+
 def run_onnx(model: onnx.ModelProto, x: np.ndarray) -> list[np.ndarray]:
     """The outputs of onnxruntime with its optimizer off."""
     options = onnxruntime.SessionOptions()
