@@ -18,8 +18,8 @@ from .hoist_quantizers import hoist_quantizers
 from .prove_accumulators import prove_accumulators
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
-    hoist_quantizers,
     fold_clamps,
+    hoist_quantizers,
     fold_quantizers,
     fold_flatten,
     convert_to_integer,

@@ -1,54 +1,56 @@
 """Fold relu and clip into the clamp of the quantizer behind or before them.
 
     %r = relu(%x)     : f32
-    %q = quantize(%r) : i8 q(e=4)    =>    %q = quantize(%x) {qmin=0} : i8 q(e=4)
+    %p = max_pool(%r) : f32               %p = max_pool(%x)          : f32
+    %q = quantize(%p) : i8 q(e=4)    =>   %q = quantize(%p) {qmin=0} : i8 q(e=4)
 
-Rounding is monotonic, so clamping the stored integers at the quantized bounds gives what clamping the reals gives.
+Rounding is monotonic, so clamping the stored integers at the quantized bounds gives what clamping the reals gives;
+and it makes no difference whether what moves or selects elements stands in between.
 """
 
 from __future__ import annotations
 
 from ..ir import Graph, Node
 from ..ops.elementwise import clip_bounds, quantized_bound
+from .hoist_quantizers import MOVES
+
+CLAMPS = ("relu", "clip")
 
 
 def fold_clamps(graph: Graph) -> Graph:
     """Narrow qmin/qmax of quantizers by the relu and clip nodes next to them."""
     graph = graph.copy()
-    for node in graph:
-        if node.op in ("relu", "clip") and node.name in graph.nodes:
-            _fold_forward(graph, graph.nodes[node.name]) or _fold_backward(graph, graph.nodes[node.name])
+    for quantizer in graph:
+        if quantizer.op != "quantize" or quantizer.type.params is None or quantizer.type.params.axis is not None:
+            continue
+        while clamp := _clamp_before(graph, quantizer):
+            user = graph.users(clamp.name)[0]
+            graph.nodes[user.name] = user.with_(operands=clamp.operands)
+            del graph.nodes[clamp.name]
+            quantizer = _narrow(graph, quantizer.name, clamp)
+        while (clamp := graph.sole_user(quantizer.name)) and clamp.op in CLAMPS:
+            # The result keeps the name of the clamp.
+            graph.nodes[clamp.name] = _narrow(graph, quantizer.name, clamp).with_(name=clamp.name)
+            del graph.nodes[quantizer.name]
+            quantizer = graph.nodes[clamp.name]
     return graph
 
 
-def _fold_forward(graph: Graph, clamp: Node) -> bool:
-    """quantize(clamp(x)) -> quantize(x)."""
-    quantizer = graph.sole_user(clamp.name)
-    if quantizer is None or quantizer.op != "quantize" or _per_channel(quantizer):
-        return False
-    graph.nodes[quantizer.name] = _narrowed(quantizer, clamp).with_(operands=clamp.operands)
-    del graph.nodes[clamp.name]
-    return True
+def _clamp_before(graph: Graph, quantizer: Node) -> Node | None:
+    """The nearest clamp on the way to a quantizer that feeds nothing else."""
+    source = graph.nodes.get(quantizer.operands[0])
+    while source is not None and source.type.dtype == "f32" and graph.sole_user(source.name) is not None:
+        if source.op in CLAMPS:
+            return source
+        source = graph.nodes.get(source.operands[0]) if source.op in MOVES else None
+    return None
 
 
-def _fold_backward(graph: Graph, clamp: Node) -> bool:
-    """clamp(quantize(x)) -> quantize(x), under the clamp's name."""
-    quantizer = graph.nodes.get(clamp.operands[0])
-    if quantizer is None or quantizer.op != "quantize" or _per_channel(quantizer):
-        return False
-    if graph.sole_user(quantizer.name) is None:
-        return False
-    graph.nodes[clamp.name] = _narrowed(quantizer, clamp).with_(name=clamp.name)
-    del graph.nodes[quantizer.name]
-    return True
-
-
-def _per_channel(quantizer: Node) -> bool:
-    return quantizer.type.params is None or quantizer.type.params.axis is not None
-
-
-def _narrowed(quantizer: Node, clamp: Node) -> Node:
+def _narrow(graph: Graph, name: str, clamp: Node) -> Node:
+    """The quantizer of that name, put back with the bounds of `clamp` within its own."""
+    quantizer = graph.nodes[name]
     low, high = quantizer.int("qmin"), quantizer.int("qmax")
     bounds = (quantized_bound(bound, quantizer.type) for bound in clip_bounds(clamp))
     qmin, qmax = (min(max(bound, low), high) for bound in bounds)
-    return quantizer.with_(attrs={"qmin": qmin, "qmax": qmax})
+    graph.nodes[name] = quantizer.with_(attrs={"qmin": qmin, "qmax": qmax})
+    return graph.nodes[name]
