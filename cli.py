@@ -18,9 +18,14 @@ from .compiler.errors import InputError, ModelError, P4CError, Problem
 if TYPE_CHECKING:
     from .driver import Options
     from .runtime.data import Data
+    from .runtime.explain import Origin
     from .runtime.model import CompiledModel
+    from .runtime.verify import Verdict
 
 MISMATCH, BUG, INTERRUPTED = 1, 70, 130
+
+# Of rows that differ, so many are followed layer by layer to where they begin to.
+EXPLAINED_ROWS = 100
 
 DESCRIPTION = """\
 Compile quantized ONNX networks to INT8 code for the ESP32-P4, run them on a
@@ -267,8 +272,18 @@ def run_verify(options: argparse.Namespace) -> int:
     if options.layers:
         print(json.dumps(render.layers_json(layers), indent=1)) if options.json else render.print_layers(layers)
         return 0 if layers.passed else MISMATCH
-    print(json.dumps(render.verdict_json(verdict), indent=1)) if options.json else render.print_verdict(verdict)
+    origins = _origins(model, data, verdict)
+    if options.json:
+        print(json.dumps(render.verdict_json(verdict, origins), indent=1))
+    else:
+        render.print_verdict(verdict, origins)
     return 0 if verdict.passed else MISMATCH
+
+
+def _origins(model: CompiledModel, data: Data, verdict: Verdict) -> list[Origin]:
+    """Where the first rows that differ begin to differ."""
+    rows = [mismatch.row for mismatch in verdict.mismatches[:EXPLAINED_ROWS]]
+    return model.explain({name: array[rows] for name, array in data.inputs.items()}) if rows else []
 
 
 def run_inspect(options: argparse.Namespace) -> int:

@@ -17,8 +17,8 @@ from .backend.report import manifest_json, report_json
 from .backend.target import ESP32P4
 from .backend.toolchain import find_toolchain
 from .compiler.dump import dump_files, read_dump
-from .compiler.errors import InputError, ModelError, P4CError, Problem
-from .compiler.ir import Graph
+from .compiler.errors import InputError, ModelError, Problem
+from .compiler.float32 import doubts
 from .compiler.numerics import quantize
 from .compiler.passes import PASS_NAMES, Stage, run_passes
 from .compiler.plan import Plan
@@ -95,16 +95,18 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
     try:
         if source.suffix == ".p4ir":
             graph, after = read_dump(source)
-            name, oracle, warnings = graph.name, None, ()
+            name, oracle = graph.name, None
+            warnings: tuple[Problem, ...] = ()
         else:
             imported = _import(source, options)
             graph, after, name = imported.graph, PASS_NAMES[0], source.stem
             oracle = Oracle(imported.model, imported.tensors, imported.input_params)
             warnings = imported.warnings
-        plan = lower(run_passes(graph, observe, after=after), ESP32P4)
+        integer = run_passes(graph, observe, after=after)
+        plan = lower(integer, ESP32P4)
     except ModelError as error:
         raise ModelError(error.problems, file=error.file or str(source)) from error
-    return Planned(name, plan, oracle, warnings, dumps)
+    return Planned(name, plan, oracle, (*warnings, *doubts(integer)), dumps)
 
 
 def _import(source: Path, options: Options) -> Imported:
@@ -160,6 +162,3 @@ def _write(output: Path, files: dict[str, bytes]) -> None:
     except OSError as error:
         what = f"the output folder {output} cannot be written: {error.strerror or error}"
         raise InputError(what, "give a place that you may write with -o") from error
-
-
-__all__ = ["Graph", "Options", "P4CError", "compile_model", "plan_model"]

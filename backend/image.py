@@ -102,7 +102,8 @@ def read_image(data: bytes) -> Image:
     if CRC.unpack_from(data, size - 4)[0] != zlib.crc32(data[: size - 4]):
         raise InputError("the checksum of the image header is wrong", advice)
     segments = [_read_segment(data, HEADER.size + SEGMENT.size * i, advice) for i in range(count)]
-    image = Image(revision, *fields[7:14], segments)
+    names = ("entry_offset", "input_offset", "input_bytes", "output_offset", "output_bytes", "stack_bytes", "steps")
+    image = Image(chip_revision=revision, segments=segments, **dict(zip(names, fields[7:14], strict=True)))
     if image.model_hash != fields[6]:
         raise InputError("the hash in the image header is not that of its segments", advice)
     return image

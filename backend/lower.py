@@ -133,7 +133,8 @@ def _no_kernel(graph: Graph, node: Node, missing: Sequence[Sequence[str]]) -> Pr
         operand = graph.type_of(node.operands[0])
         what = f"{node.op} of {operand.dtype} is left over in the integer graph, no kernel computes it"
         return Problem(what, "put a quantizer behind the layer in front of it", *place)
-    conditions = " and ".join(min(missing, key=len))
+    closest: Sequence[str] = min(missing, key=len)
+    conditions = " and ".join(closest)
     return Problem(f"no kernel applies: it would need that {conditions}", "change the layer to that form", *place)
 
 

@@ -94,7 +94,8 @@ def layer_json(plan: Plan, step: Step) -> dict[str, Any]:
         "scratch_bytes": step.scratch.size if step.scratch else 0,
     }
     if isinstance(bound, int):
-        entry |= {"acc_bound": bound, "exact": bound < EXACT_ACCUMULATOR}
+        ties = step.node.ints("float32_ties")
+        entry |= {"acc_bound": bound, "exact": bound < EXACT_ACCUMULATOR, "float32_ties": list(ties)}
     return entry
 
 

@@ -16,6 +16,7 @@ from ..compiler.plan import Plan
 from .borders import check_inputs, dequantized, input_block, joined, onnx_dtype, output_arrays, stored_inputs
 from .data import InputSpec
 from .device import Device, Session
+from .explain import Origin, explain
 from .oracle import Oracle
 from .rows import map_rows
 from .simulated import SimulatorDevice
@@ -110,6 +111,11 @@ class CompiledModel:
         """Compare every tensor that the device computes with onnxruntime; see verify.verify_layers."""
         device, image = device or self.simulator(), self.build.image
         return verify_layers(self.plan, image, device, self._needed_oracle(), x, progress)
+
+    def explain(self, x: Array | Mapping[str, Array], *, device: Device | None = None) -> list[Origin]:
+        """The layers in which rows of x begin to differ from onnxruntime, and why; see runtime/explain.py."""
+        device, image = device or self.simulator(), self.build.image
+        return explain(self.plan, image, device, self._needed_oracle(), x)
 
     def _needed_oracle(self) -> Oracle:
         if self.oracle is None:

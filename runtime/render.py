@@ -17,6 +17,7 @@ from ..backend.report import report
 from ..compiler.errors import InputError
 from ..compiler.ir import Array
 from .doctor import Finding
+from .explain import Origin
 from .inspect import Inspection, chip_revision_name
 from .model import CompiledModel
 from .verify import LayersVerdict, Verdict, no_progress
@@ -70,8 +71,8 @@ def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
     out.print(f"[bold]{output}[/bold]: chip revision {model.chip_rev}, position independence proved")
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as --json shows it; `total_cycles` is a simulator's estimate."""
+def verdict_json(verdict: Verdict, origins: Sequence[Origin]) -> dict[str, Any]:
+    """A verdict as --json shows it, with the layers in which rows begin to differ."""
     result: dict[str, Any] = {
         "schema": "p4c.verify/1",
         "rows": verdict.rows,
@@ -81,11 +82,11 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     }
     if verdict.correct is not None:
         result |= {"correct": verdict.correct, "oracle_correct": verdict.oracle_correct}
-    return result
+    return result | {"origins": [{**vars(origin), "explained": origin.explained} for origin in origins]}
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """Rows identical, accuracy, and the first rows that differ."""
+def print_verdict(verdict: Verdict, origins: Sequence[Origin]) -> None:
+    """Rows identical, accuracy, the first rows that differ, and the layers where they begin to."""
     out = console()
     colour = "green" if verdict.passed else "red"
     out.print(f"[{colour}]{verdict.identical:,} of {verdict.rows:,} rows identical to onnxruntime[/{colour}]")
@@ -94,6 +95,11 @@ def print_verdict(verdict: Verdict) -> None:
     hidden = len(verdict.mismatches) - MISMATCHES_SHOWN
     if hidden > 0:
         out.print(f"  and {hidden:,} more")
+    for origin in origins:
+        reason = f"{origin.elements - origin.near_ties:,} of {origin.elements:,} elements are not near a tie"
+        if origin.explained:
+            reason = f"all {origin.elements:,} elements lie within float32's error of a tie; p4c's are exact"
+        out.print(f"  {origin.rows:,} rows begin to differ in {origin.node!r}:\n    {reason}", markup=False)
     if verdict.correct is not None and verdict.oracle_correct is not None and verdict.rows:
         ours, theirs = (f"{100 * n / verdict.rows:.2f} %" for n in (verdict.correct, verdict.oracle_correct))
         out.print(f"accuracy {ours} (onnxruntime {theirs})")

@@ -15,7 +15,8 @@ from .quantization import check_quantized
 CLAMP_ATTRS = {"qmin": AttrDef("int", -128), "qmax": AttrDef("int", 127)}
 
 # The proven bound on |accumulator|; 0 as long as it is not proven.
-BOUND_ATTRS = {"acc_bound": AttrDef("int", 0, minimum=0)}
+# `float32_ties` are the channels in which float32, and so onnxruntime, may round onto a tie (compiler/float32.py).
+BOUND_ATTRS = {"acc_bound": AttrDef("int", 0, minimum=0), "float32_ties": AttrDef("ints", (), minimum=0)}
 
 # What the constants of an integer multiply-accumulate may hold. 31 bits cover every shift of an int32 accumulator.
 SHIFT_RANGES = {"shift": range(-31, 32), "rounding": (numerics.FLOOR, numerics.HALF_EVEN)}

@@ -34,7 +34,8 @@ KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 class AttrDef:
     """An attribute's kind (a key of KINDS), its default (None: required), and its limits.
 
-    `minimum` holds for each integer; `length` is the number of `ints`, that of the default unless given.
+    `minimum` holds for each integer; `length` is the number of `ints`, that of the default unless given; an empty
+    default allows any number.
     """
 
     kind: str
@@ -47,7 +48,7 @@ class AttrDef:
         fits, expected = KINDS[self.kind]
         if not fits(value):
             return f"is {attr_text(value)}, expected {expected}"
-        length = len(self.default) if isinstance(self.default, tuple) else self.length
+        length = len(self.default) or None if isinstance(self.default, tuple) else self.length
         if isinstance(value, tuple) and length not in (None, len(value)):
             return f"is {attr_text(value)}, expected {length} integers"
         ints = value if isinstance(value, tuple) else (value,)

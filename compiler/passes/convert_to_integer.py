@@ -19,7 +19,9 @@ import numpy as np
 
 from .. import numerics
 from ..errors import ModelError, Problem
+from ..float32 import GEMM_BLOCK, tie_channels
 from ..ir import Array, Constant, Graph, Node, QuantParams, TensorType
+from .prove_accumulators import value_range
 
 # Beyond it every int32 accumulator rounds to 0, or any but 0 saturates.
 MAX_SHIFT = 31
@@ -161,7 +163,17 @@ def _convert(result: Graph, node: Node) -> None:
     exact = exact_requantization(units, shifts(result, node))
     vectors = (("bias", "i32", exact.bias), ("shift", "i8", exact.shift), ("rounding", "i8", exact.rounding))
     extra = [_vector(result, f"{node.name}.{name}", dtype, array) for name, dtype, array in vectors]
-    result.nodes[node.name] = _integer(node, node.name, node.type, extra)
+    ties = _float32_ties(result, node, units)
+    result.nodes[node.name] = _integer(node, node.name, node.type, extra).with_(attrs={"float32_ties": ties})
+
+
+def _float32_ties(graph: Graph, node: Node, units: Array) -> tuple[int, ...]:
+    """The channels in which onnxruntime's float32 may round the bias onto a tie."""
+    weights = graph.constants[node.operands[1]].array.astype(np.float64).reshape(len(units), -1)
+    largest = max(abs(bound) for bound in value_range(graph, node.operands[0]))
+    magnitude = np.abs(weights).sum(axis=1) * largest + np.abs(units)
+    blocks = -(-weights.shape[1] // GEMM_BLOCK) if node.op == "fully_connected" else 1
+    return tie_channels(units, magnitude, shifts(graph, node), blocks)
 
 
 def _convert_unquantized(result: Graph, node: Node, units: Array) -> None:
@@ -194,5 +206,5 @@ def _integer(node: Node, name: str, type_: TensorType, extra: Sequence[str]) -> 
     attrs = dict(node.attrs)
     if node.op == "conv2d":
         attrs |= {"pool_kernel": (1, 1), "pool_strides": (1, 1)}
-    attrs["acc_bound"] = 0
+    attrs |= {"acc_bound": 0, "float32_ties": ()}
     return Node(name, INTEGER_OPS[node.op], (*node.operands[:2], *extra), type_, attrs, node.loc)
