@@ -48,7 +48,8 @@ def _node_doubts(graph: Graph, node: Node) -> Iterator[Problem]:
     if ties:
         shown = ", ".join(map(str, ties[:CHANNELS_SHOWN]))
         more = f" and {len(ties) - CHANNELS_SHOWN} more" if len(ties) > CHANNELS_SHOWN else ""
-        what = f"in channel {shown}{more} float32 may round the float bias onto a tie, where onnxruntime is off by one step"
+        where = f"in channel {shown}{more} float32 may round the float bias onto a tie"
+        what = f"{where}, where onnxruntime is off by one step"
         advice = "Store int32 biases with scale sx * sw to make every row identical; p4c computes the exact value."
         yield Problem(what, advice, *place, warning=True)
     if node.op == "dequantize" and len(node.operands) > 1:
