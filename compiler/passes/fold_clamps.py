@@ -27,12 +27,14 @@ def fold_clamps(graph: Graph) -> Graph:
             user = graph.users(clamp.name)[0]
             graph.nodes[user.name] = user.with_(operands=clamp.operands)
             del graph.nodes[clamp.name]
-            quantizer = _narrow(graph, quantizer.name, clamp)
+            quantizer = graph.nodes[quantizer.name]
+            clamped = _clamped(_bounds(quantizer, clamp), _range(quantizer))
+            graph.nodes[quantizer.name] = quantizer = quantizer.with_(attrs=clamped)
         while (clamp := graph.sole_user(quantizer.name)) and clamp.op in CLAMPS:
             # The result keeps the name of the clamp.
-            graph.nodes[clamp.name] = _narrow(graph, quantizer.name, clamp).with_(name=clamp.name)
+            clamped = _clamped(_range(quantizer), _bounds(quantizer, clamp))
             del graph.nodes[quantizer.name]
-            quantizer = graph.nodes[clamp.name]
+            graph.nodes[clamp.name] = quantizer = quantizer.with_(name=clamp.name, attrs=clamped)
     return graph
 
 
@@ -46,11 +48,16 @@ def _clamp_before(graph: Graph, quantizer: Node) -> Node | None:
     return None
 
 
-def _narrow(graph: Graph, name: str, clamp: Node) -> Node:
-    """The quantizer of that name, put back with the bounds of `clamp` within its own."""
-    quantizer = graph.nodes[name]
-    low, high = quantizer.int("qmin"), quantizer.int("qmax")
-    bounds = (quantized_bound(bound, quantizer.type) for bound in clip_bounds(clamp))
-    qmin, qmax = (min(max(bound, low), high) for bound in bounds)
-    graph.nodes[name] = quantizer.with_(attrs={"qmin": qmin, "qmax": qmax})
-    return graph.nodes[name]
+def _range(quantizer: Node) -> tuple[int, int]:
+    return quantizer.int("qmin"), quantizer.int("qmax")
+
+
+def _bounds(quantizer: Node, clamp: Node) -> tuple[int, int]:
+    low, high = (quantized_bound(bound, quantizer.type) for bound in clip_bounds(clamp))
+    return low, high
+
+
+def _clamped(first: tuple[int, int], second: tuple[int, int]) -> dict[str, int]:
+    """The one clamp that is like two, one after the other: where they have nothing in common, the second wins."""
+    low, high = (min(max(bound, second[0]), second[1]) for bound in first)
+    return {"qmin": low, "qmax": high}
