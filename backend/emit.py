@@ -177,6 +177,7 @@ def emit_entry(plan: Plan, model: str) -> str:
             out.line(".arena = (void *)(uintptr_t)control->arena,")
             out.line(".weights = (const void *)(uintptr_t)control->weights,")
         out.line("};")
+        out.line("p4c_enable_pie();")
         out.line("uint64_t start = p4c_cycles();")
         out.line(f"control->status = {prefix(model)}_run_steps(&io, control->steps);")
         out.line("uint64_t cycles = p4c_cycles() - start;")

@@ -198,7 +198,7 @@ def test_integer_instruction(name):
 
 ILLEGAL_WORDS = {
     "zeros": 0x00000000,
-    "ones": 0xFFFFFFFF,
+    "reserved opcode": 0xFFFFFFF7,
     "ld": i_type(0x03, 10, 3, 8, 0),
     "lwu": i_type(0x03, 10, 6, 8, 0),
     "sd": s_type(0x23, 3, 8, 10, 0),
@@ -208,7 +208,7 @@ ILLEGAL_WORDS = {
     "fadd.s with rounding mode 5": r_type(0x53, 13, 5, 10, 11, 0),
     "slli by 32": i_type(0x13, 10, 1, 10, 32),
     "srai with a stray bit": i_type(0x13, 10, 5, 10, 0x600),
-    "add with funct7 2": r_type(0x33, 10, 0, 10, 11, 2),
+    "add with funct7 3": r_type(0x33, 10, 0, 10, 11, 3),
     "branch funct3 2": r_type(0x63, 8, 2, 10, 11, 0),
     "jalr funct3 1": i_type(0x67, 10, 1, 10, 0),
     "lr.w with rs2": r_type(0x2F, 10, 2, S1, 1, LR << 2),

@@ -163,9 +163,9 @@ def test_atomic_to_flash_is_a_store_fault(sim):
 
 
 def test_illegal_instruction(sim):
-    error = fault(sim, load(sim, 0x0001, 0xFFFFFFFF))
+    error = fault(sim, load(sim, 0x0001, 0xFFFFFFF7))
     assert error.pc == L2MEM + 2
-    assert "illegal instruction 0xffffffff" in str(error)
+    assert "illegal instruction 0xfffffff7" in str(error)
     assert "illegal instruction 0x0000 " in str(fault(sim, load(sim, 0x0000)))
 
 

@@ -1,4 +1,4 @@
-/* What the entry of an image needs: the control block itself, and the cycle counter. */
+/* What the entry of an image needs: the control block itself, the SIMD unit's switch, the cycle counter. */
 #ifndef P4C_ENTRY_H
 #define P4C_ENTRY_H
 
@@ -13,6 +13,13 @@ __attribute__((section(".p4c_control"), used)) struct p4c_control p4c_control = 
 };
 
 __attribute__((section(".text.p4c_entry"), used)) int p4c_entry(void);
+
+/* Switches the SIMD unit (PIE) on. On bare metal it is off after reset and its instructions trap; under
+ * ESP-IDF the first one would trap into the system, which switches it on too. */
+static inline void p4c_enable_pie(void)
+{
+    __asm__ volatile("csrsi 0x7f2, 1");
+}
 
 /* The 64-bit cycle counter; the high half is read twice because the low one may wrap in between. */
 static inline uint64_t p4c_cycles(void)

@@ -16,10 +16,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ...backend.cache import cache_dir, run_tool
+from ...backend.pie.decode_header import decode_table_text
 
 # By name, so that a file half written beside them breaks no build.
-PROGRAMS = ("compressed.c", "csr.c", "decode.c", "execute_fast.c", "float32.c", "memory.c", "sim.c")
-HEADERS = ("execute_loop.h", "float32.h", "instructions.h", "sim.h", "state.h")
+PROGRAMS = (
+    *("compressed.c", "csr.c", "decode.c", "execute_fast.c", "float32.c", "loops.c", "memory.c", "sim.c"),
+    *("pie_accumulate.c", "pie_arithmetic.c", "pie_decode.c", "pie_memory.c", "pie_move.c", "pie_readout.c"),
+    *("pie_shift.c", "pie_state.c"),
+)
+HEADERS = ("execute_loop.h", "float32.h", "instructions.h", "pie.h", "pie_lanes.h", "sim.h", "state.h")
+
+# The header of decode tables is made while building, from these.
+TABLES = "pie_tables.h"
+TABLE_SOURCES = ("decode_header.py", "fields.tsv", "instructions.tsv", "table.py")
 
 # Seconds. The first build on a machine also makes zig unpack and build its own parts: half a minute on a
 # slow one.
@@ -32,6 +41,7 @@ FLAGS = (
 )
 
 FOLDER = Path(__file__).parent
+PIE_FOLDER = FOLDER.parents[1] / "backend" / "pie"
 _SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
 
 
@@ -50,9 +60,10 @@ def _cache_key() -> str:
     host = (sysconfig.get_platform(), platform.machine(), version("ziglang"))
     for word in (*host, *FLAGS):
         key.update(f"{word}\n".encode())
-    for name in (*PROGRAMS, *HEADERS):
-        content = (FOLDER / name).read_bytes()
-        key.update(f"{name} {len(content)}\n".encode())
+    sources = [FOLDER / name for name in (*PROGRAMS, *HEADERS)]
+    for path in (*sources, *(PIE_FOLDER / name for name in TABLE_SOURCES)):
+        content = path.read_bytes()
+        key.update(f"{path.name} {len(content)}\n".encode())
         key.update(content)
     return key.hexdigest()[:32]
 
@@ -62,7 +73,9 @@ def _build(path: Path) -> None:
     programs = [str(FOLDER / name) for name in PROGRAMS]
     with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
         result = Path(folder) / path.name
-        command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *programs, "-o", str(result)]
+        (Path(folder) / TABLES).write_text(decode_table_text(), encoding="utf-8")
+        include = ("-I", str(FOLDER), "-I", folder)
+        command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *include, *programs, "-o", str(result)]
         run_tool(command, timeout=BUILD_TIMEOUT, what="building the simulator")
         try:
             os.replace(result, path)

@@ -36,8 +36,8 @@ static const struct csr_row {
     {0x342, 0, 0xffffffff},                                     /* mcause */
     {0x343, 0, 0xffffffff},                                     /* mtval */
     {0x344, 0, 0},                                              /* mip */
-    {0x7f1, 0, 0x3}, /* hardware-loop state: 0 off, 1 initial, 2 clean, 3 dirty (ESP-IDF csr_hwlp.h) */
-    {0x7f2, 0, 0x3}, /* SIMD state, same values (ESP-IDF csr_pie.h) */
+    {CSR_LOOP_STATE, 0, 0x3},
+    {CSR_PIE_STATE, 0, 0x3},
     {0xf11, 0, 0},   /* mvendorid */
     {0xf12, 0, 0},   /* marchid */
     {0xf13, 0, 0},   /* mimpid */
@@ -74,6 +74,7 @@ bool p4c_csr_read(const struct p4c_sim *sim, uint32_t number, uint32_t *value) {
     case INSTRET + HIGH_HALF: *value = (uint32_t)(retired >> 32); return true;
     default: break;
     }
+    if (p4c_loop_read(&sim->loops, number, value)) return true;
     size_t row = find_csr(number);
     if (row == CSR_COUNT) return false;
     *value = sim->csr[row];
@@ -105,8 +106,10 @@ bool p4c_csr_write(struct p4c_sim *sim, uint32_t number, uint32_t value) {
         return true;
     default: break;
     }
+    if (p4c_loop_write(&sim->loops, number, value)) return true;
     size_t row = find_csr(number);
     if (row == CSR_COUNT) return false;
+    if (number == CSR_PIE_STATE) p4c_pie_switched(sim, value & 3);
     sim->csr[row] = (sim->csr[row] & ~CSRS[row].writable) | (value & CSRS[row].writable);
     return true;
 }

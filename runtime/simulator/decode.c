@@ -53,11 +53,23 @@ static const struct row *find_row(uint32_t word) {
     return NULL;
 }
 
+/* The op number of a SIMD or hardware-loop instruction; its decoded form goes beside the slots. */
+static uint16_t decode_pie(struct p4c_sim *sim, uint32_t word, uint32_t pc) {
+    struct code_page *code = sim->pages[pc >> PAGE_BITS].code;
+    struct pie_instruction decoded;
+    const uint16_t op = p4c_pie_decode(sim, word, &decoded);
+    if (op == OP_illegal || op == OP_left_out) return op;
+    if (code->pie == NULL) code->pie = calloc(PAGE_SLOTS, sizeof *code->pie);
+    if (code->pie == NULL) return OP_illegal;
+    code->pie[(pc & PAGE_MASK) / 2] = decoded;
+    return op;
+}
+
 /* Fills everything but length and word. */
-static void decode_word(uint32_t word, uint32_t pc, struct instruction *slot) {
+static void decode_word(struct p4c_sim *sim, uint32_t word, uint32_t pc, struct instruction *slot) {
     const struct row *row = find_row(word);
     if (row == NULL) {
-        slot->op = OP_illegal;
+        slot->op = decode_pie(sim, word, pc);
         return;
     }
     bool result_in_f = row->format == FI || row->format == FR;
@@ -79,7 +91,7 @@ bool p4c_decode(struct p4c_sim *sim, uint32_t pc, struct instruction *slot) {
     slot->length = 2;
     slot->word = low;
     if ((low & 3) != 3) {
-        decode_word(p4c_expand_compressed(low), pc, slot);
+        decode_word(sim, p4c_expand_compressed(low), pc, slot);
         if (slot->op != OP_illegal) slot->op += OP_SHORT;
         return true;
     }
@@ -90,7 +102,7 @@ bool p4c_decode(struct p4c_sim *sim, uint32_t pc, struct instruction *slot) {
     memcpy(&high, sim->pages[second >> PAGE_BITS].read + (second & PAGE_MASK), sizeof high);
     slot->length = 4;
     slot->word = (uint32_t)high << 16 | low;
-    decode_word(slot->word, pc, slot);
+    decode_word(sim, slot->word, pc, slot);
     return true;
 }
 

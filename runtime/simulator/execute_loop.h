@@ -9,6 +9,8 @@
  *
  *   ip         slot of the instruction being executed
  *   code       its code page; pc is computed from both when somebody asks
+ *   table      where DISPATCH looks: `handlers`, or while a hardware loop is active `watched`, which leads
+ *              every instruction through op_in_loop first
  *   remaining  instructions that may still be begun; the count executed is derived from it
  */
 #include "float32.h"
@@ -19,7 +21,7 @@
     do {                                          \
         if (UNLIKELY(remaining == 0)) goto limit; \
         remaining--;                              \
-        goto *handlers[ip->op];                   \
+        goto *table[ip->op];                      \
     } while (0)
 
 /* Every handler exists twice, for the 4-byte instruction and for its 2-byte form (`_short`), so that the
@@ -48,7 +50,9 @@
         DISPATCH();                                                \
     } while (0)
 
+#define CHOOSE_TABLE() (table = loops_active(&sim->loops) ? watched : handlers)
 #define PC() (code->pc + (uint32_t)(ip - code->slots) * 2)
+#define PIE_AT(slot) (&code->pie[(slot) - code->slots])
 #define RD x[ip->rd]
 #define RS1 x[ip->rs1]
 #define RS2 x[ip->rs2]
@@ -97,6 +101,7 @@
             if (!p4c_csr_read(sim, IMM, &old)) goto illegal;                 \
             sim->instructions++;                                             \
             if ((writes) && !p4c_csr_write(sim, IMM, (value))) goto illegal; \
+            CHOOSE_TABLE();                                                  \
             RD = old;)
 
 /* With `size` constant these become a few instructions; the slow path takes whatever is not plain memory
@@ -135,14 +140,31 @@ static inline uint32_t remainder_of(uint32_t a, uint32_t b) {
 #define SIGNED(value) ((int32_t)(value))
 #define LABELS(name, match, mask, format) \
     [OP_##name] = &&op_##name, [OP_SHORT + OP_##name] = &&op_##name##_short,
+#define WATCHED(name, match, mask, format) \
+    [OP_##name] = &&op_in_loop, [OP_SHORT + OP_##name] = &&op_in_loop,
 
 void EXECUTE(struct p4c_sim *sim, uint64_t max_instructions) {
     static const void *const handlers[] = {
         [OP_decode] = &&op_decode,
         [OP_page_end] = &&op_page_end,
         [OP_illegal] = &&op_illegal,
+        [OP_left_out] = &&op_left_out,
+        [OP_pie_compute] = &&op_pie_compute,
+        [OP_pie_memory] = &&op_pie_memory,
+        [OP_loop] = &&op_loop,
         FOR_EACH_INSTRUCTION(LABELS) /* one per row */
     };
+    static const void *const watched[] = {
+        [OP_decode] = &&op_decode,
+        [OP_page_end] = &&op_page_end,
+        [OP_illegal] = &&op_in_loop,
+        [OP_left_out] = &&op_in_loop,
+        [OP_pie_compute] = &&op_in_loop,
+        [OP_pie_memory] = &&op_in_loop,
+        [OP_loop] = &&op_in_loop,
+        FOR_EACH_INSTRUCTION(WATCHED) /* one per row */
+    };
+    const void *const *table = handlers;
     struct page *const pages = sim->pages;
     uint32_t *const x = sim->x;
     uint64_t remaining = max_instructions;
@@ -153,6 +175,7 @@ void EXECUTE(struct p4c_sim *sim, uint64_t max_instructions) {
     uint32_t reason = P4C_SIM_FAULT;
 
     sim->stop = (struct p4c_sim_stop){0};
+    CHOOSE_TABLE();
 
 jump:
     code = pages[target >> PAGE_BITS].code;
@@ -171,6 +194,35 @@ op_decode:
     remaining++;
     if (!p4c_decode(sim, PC(), ip)) goto fetch_fault;
     DISPATCH();
+
+op_in_loop:
+    if (UNLIKELY(!p4c_loop_step(sim, PC(), ip->length, &target))) goto fault;
+    CHOOSE_TABLE();
+    if (target == NOWHERE) goto *handlers[ip->op];
+    remaining++;
+    goto jump;
+
+op_loop:
+    if (UNLIKELY(!p4c_loop_set(sim, PIE_AT(ip), PC()))) goto fault;
+    CHOOSE_TABLE();
+    ip += 2;
+    DISPATCH();
+
+op_pie_compute: {
+    const struct pie_instruction *i = PIE_AT(ip);
+    if (UNLIKELY(sim->pie.forbidden & i->needs)) goto forbidden;
+    i->compute(sim, i);
+    ip += 2;
+    DISPATCH();
+}
+
+op_pie_memory: {
+    const struct pie_instruction *i = PIE_AT(ip);
+    if (UNLIKELY(sim->pie.forbidden & i->needs)) goto forbidden;
+    if (UNLIKELY(!i->access(sim, i))) goto fault;
+    ip += 2;
+    DISPATCH();
+}
 
     HANDLER(lui, RD = IMM;)
     HANDLER(auipc, RD = IMM;)
@@ -297,6 +349,14 @@ host_call:
 
 breakpoint:
     p4c_record_fault(sim, P4C_SIM_FAULT_BREAKPOINT, PC(), ip->length);
+    goto fault;
+
+op_left_out:
+    p4c_record_fault(sim, P4C_SIM_FAULT_LEFT_OUT, PC(), ip->length);
+    goto fault;
+
+forbidden:
+    p4c_pie_forbidden(sim, PIE_AT(ip), PC());
     goto fault;
 
 op_illegal:

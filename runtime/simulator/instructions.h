@@ -122,6 +122,10 @@ enum op {
     OP_decode, /* slot not decoded yet; zero, so that a fresh page consists of these */
     OP_page_end,
     OP_illegal,
+    OP_left_out,    /* of the SIMD unit, and not simulated */
+    OP_pie_compute, /* registers only */
+    OP_pie_memory,
+    OP_loop,        /* esp.lp.*: sets up a hardware loop */
     FOR_EACH_INSTRUCTION(OP_NUMBER) /* one per row */
     OP_SHORT, /* added to the number of an instruction in its 2-byte form */
 };

@@ -72,7 +72,9 @@ void p4c_memory_destroy(struct p4c_sim *sim) {
     for (uint32_t i = 0; i < sim->region_count; i++) {
         const struct region *region = &sim->regions[i];
         for (uint32_t offset = 0; region->memory != NULL && offset < region->size; offset += PAGE_SIZE) {
-            free(sim->pages[(region->base + offset) >> PAGE_BITS].code);
+            struct code_page *code = sim->pages[(region->base + offset) >> PAGE_BITS].code;
+            if (code != NULL) free(code->pie);
+            free(code);
         }
         free(region->memory);
     }
@@ -87,6 +89,11 @@ static const struct region *find_region(const struct p4c_sim *sim, uint32_t addr
         if (offset < region->size && size <= region->size - offset) return region;
     }
     return NULL;
+}
+
+bool p4c_memory_writable(const struct p4c_sim *sim, uint32_t address, uint32_t size) {
+    const struct region *region = find_region(sim, address, size);
+    return region != NULL && region->memory != NULL && region->permissions & CAN_WRITE;
 }
 
 bool p4c_record_fault(struct p4c_sim *sim, enum p4c_sim_fault fault, uint32_t address, uint32_t size) {

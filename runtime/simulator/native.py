@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_int, c_uint32, c_uint64, c_void_p
+from ctypes import c_int, c_uint8, c_uint32, c_uint64, c_void_p
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -33,12 +33,27 @@ class Fault(IntEnum):
     MISALIGNED = 4
     ILLEGAL = 5
     BREAKPOINT = 6
+    LEFT_OUT = 7
+    PIE_OFF = 8
+    QACC_READ_TWICE = 9
+    ROUNDED_DOWN = 10
+    LOOP_OFF = 11
+    LOOP_COUNT = 12
+    LOOP_ALIGNMENT = 13
+    LOOP_SHORT = 14
+    LOOP_LAST = 15
+    LOOP_LEFT = 16
 
 
 class Config(ctypes.Structure):
     """struct p4c_sim_config."""
 
-    _fields_ = (("chip_revision", c_uint32), ("flash_size", c_uint32), ("psram_size", c_uint32))
+    _fields_ = (
+        ("chip_revision", c_uint32),
+        ("flash_size", c_uint32),
+        ("psram_size", c_uint32),
+        ("strict", c_uint32),
+    )
 
 
 class StopRecord(ctypes.Structure):
@@ -52,6 +67,21 @@ class StopRecord(ctypes.Structure):
         ("size", c_uint32),
         ("word", c_uint32),
         ("instructions", c_uint64),
+    )
+
+
+class PieRegisters(ctypes.Structure):
+    """struct p4c_sim_pie."""
+
+    _fields_ = (
+        ("q", (c_uint8 * 16) * 8),
+        ("qacc", c_uint8 * 64),
+        ("ua_state", c_uint8 * 16),
+        ("xacc", c_uint64),
+        ("sar", c_uint32),
+        ("sar_byte", c_uint32),
+        ("fft_bit_width", c_uint32),
+        ("cfg", c_uint32),
     )
 
 
@@ -73,6 +103,8 @@ _FUNCTIONS = {
     "p4c_sim_set_pc": (None, (c_void_p, c_uint32)),
     "p4c_sim_get_csr": (c_int, (c_void_p, c_uint32, ctypes.POINTER(c_uint32))),
     "p4c_sim_set_csr": (c_int, (c_void_p, c_uint32, c_uint32)),
+    "p4c_sim_get_pie": (None, (c_void_p, ctypes.POINTER(PieRegisters))),
+    "p4c_sim_set_pie": (None, (c_void_p, ctypes.POINTER(PieRegisters))),
     "p4c_sim_instructions": (c_uint64, (c_void_p,)),
     "p4c_sim_map_mmio": (c_int, (c_void_p, c_uint32, c_uint32, MmioRead, MmioWrite, c_void_p)),
 }

@@ -16,6 +16,7 @@ struct p4c_sim *p4c_sim_create(const struct p4c_sim_config *config) {
     sim->chip_revision = config->chip_revision;
     sim->reservation = 1;
     p4c_csr_reset(sim);
+    p4c_pie_reset(sim, config->strict != 0);
     return sim;
 }
 

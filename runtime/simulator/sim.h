@@ -1,7 +1,8 @@
 /* sim.h: the public face of p4c's ESP32-P4 simulator.
  *
- * One `struct p4c_sim` is one core with its memories. It executes RV32IMAFC with Zicsr, Zifencei and
- * the Zicntr counters, instruction by instruction, and counts them exactly. It shares nothing with
+ * One `struct p4c_sim` is one core with its memories. It executes RV32IMAFC with Zicsr, Zifencei, the
+ * Zicntr counters, the SIMD unit (PIE) in the encoding of the chip revision, and the hardware loops,
+ * instruction by instruction, and counts them exactly. It shares nothing with
  * another instance, so as many of them as there are cores may run at once, each in one thread.
  *
  * How a host calls a function of a loaded program:
@@ -42,6 +43,7 @@ struct p4c_sim_config {
     uint32_t chip_revision;
     uint32_t flash_size; /* at most 64 MB, the window at 0x40000000 */
     uint32_t psram_size; /* at most 64 MB, the window at 0x48000000 */
+    uint32_t strict;     /* not 0: report what works here and not reliably on the chip, see P4C_SIM_FAULT_PIE_OFF */
 };
 
 /* Why a run ended. */
@@ -61,6 +63,17 @@ enum p4c_sim_fault {
     P4C_SIM_FAULT_MISALIGNED, /* atomic or MMIO access off its own size [first byte of the access] */
     P4C_SIM_FAULT_ILLEGAL,    /* no such instruction or CSR, or a reserved rounding mode [pc] */
     P4C_SIM_FAULT_BREAKPOINT, /* ebreak [pc] */
+    P4C_SIM_FAULT_LEFT_OUT,   /* an instruction of the chip that the simulator does not execute [pc] */
+    /* From here on, strict simulators only. */
+    P4C_SIM_FAULT_PIE_OFF,         /* SIMD instruction while CSR 0x7f2 is 0 [pc] */
+    P4C_SIM_FAULT_QACC_READ_TWICE, /* QACC was read out and not set anew: the chip may have shifted it [pc] */
+    P4C_SIM_FAULT_ROUNDED_DOWN,    /* vector access off its alignment, CFG does not let it be split [address] */
+    P4C_SIM_FAULT_LOOP_OFF,        /* esp.lp.* while CSR 0x7f1 is 0 [pc] */
+    P4C_SIM_FAULT_LOOP_COUNT,      /* set up to run no time [pc] */
+    P4C_SIM_FAULT_LOOP_ALIGNMENT,  /* esp.lp.setup or the last instruction not on 4 bytes [that instruction] */
+    P4C_SIM_FAULT_LOOP_SHORT,      /* body under 8 instructions of 4 or 16 of 2 bytes [its start] */
+    P4C_SIM_FAULT_LOOP_LAST,       /* the last instruction is SIMD or floating-point [that instruction] */
+    P4C_SIM_FAULT_LOOP_LEFT,       /* a jump out of the body [where to] */
 };
 
 /* The record of a run's end. Fields that a fault does not use are 0. */
@@ -99,6 +112,20 @@ P4C_SIM_API void p4c_sim_set_pc(struct p4c_sim *sim, uint32_t pc);
 /* CSRs as the guest sees them; 1, or 0 where there is no such CSR (or it is read-only). */
 P4C_SIM_API int p4c_sim_get_csr(const struct p4c_sim *sim, uint32_t number, uint32_t *value);
 P4C_SIM_API int p4c_sim_set_csr(struct p4c_sim *sim, uint32_t number, uint32_t value);
+
+/* The SIMD unit's registers: lanes and quarters in memory order, XACC without a sign in 40 bits. */
+struct p4c_sim_pie {
+    uint8_t q[8][16];
+    uint8_t qacc[64];
+    uint8_t ua_state[16];
+    uint64_t xacc;
+    uint32_t sar;
+    uint32_t sar_byte;
+    uint32_t fft_bit_width;
+    uint32_t cfg;
+};
+P4C_SIM_API void p4c_sim_get_pie(const struct p4c_sim *sim, struct p4c_sim_pie *state);
+P4C_SIM_API void p4c_sim_set_pie(struct p4c_sim *sim, const struct p4c_sim_pie *state);
 
 /* Instructions executed since creation, over all runs, whatever the guest wrote to minstret. */
 P4C_SIM_API uint64_t p4c_sim_instructions(const struct p4c_sim *sim);

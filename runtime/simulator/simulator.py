@@ -11,7 +11,7 @@ from typing import Self
 
 from ...compiler.errors import DeviceError, InputError
 from .faults import device_fault
-from .native import RETURN_ADDRESS, Config, MmioRead, MmioWrite, Reason, StopRecord, load_library
+from .native import RETURN_ADDRESS, Config, MmioRead, MmioWrite, PieRegisters, Reason, StopRecord, load_library
 
 # Chip revisions by their names on the command line, with the major number.
 CHIP_REVISIONS = {"v1": 1, "v3": 3}
@@ -39,7 +39,8 @@ class Simulator:
 
     Instances share nothing and release the GIL while they run, so each may live in a thread of its own;
     one instance must not be used by two threads at a time. `symbolize` turns a code address into words
-    for fault texts, such as "p4c_conv2d_s8+0x12".
+    for fault texts, such as "p4c_conv2d_s8+0x12". A `strict` one also reports what works here and not
+    reliably on the chip; its SIMD unit is off until CSR 0x7f2 is written, as on bare metal.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Simulator:
         *,
         flash_size: int = 16 << 20,
         psram_size: int = 32 << 20,
+        strict: bool = False,
         symbolize: Callable[[int], str] | None = None,
     ) -> None:
         if chip_rev not in CHIP_REVISIONS:
@@ -57,7 +59,7 @@ class Simulator:
         self.symbolize = symbolize
         self._callbacks: list[object] = []
         self._library = load_library()
-        config = Config(CHIP_REVISIONS[chip_rev], flash_size, psram_size)
+        config = Config(CHIP_REVISIONS[chip_rev], flash_size, psram_size, strict)
         self._handle: int | None = self._library.p4c_sim_create(ctypes.byref(config))
         if self._handle is None:
             raise DeviceError(
@@ -125,6 +127,16 @@ class Simulator:
         if not self._library.p4c_sim_set_csr(self._handle, number, value):
             raise KeyError(f"no writable CSR {number:#x}")
 
+    def get_pie(self) -> PieRegisters:
+        """A copy of the SIMD unit's registers."""
+        registers = PieRegisters()
+        self._library.p4c_sim_get_pie(self._handle, ctypes.byref(registers))
+        return registers
+
+    def set_pie(self, registers: PieRegisters) -> None:
+        """Set the SIMD unit's registers."""
+        self._library.p4c_sim_set_pie(self._handle, ctypes.byref(registers))
+
     @property
     def pc(self) -> int:
         """Address of the next instruction."""
@@ -180,7 +192,7 @@ class Simulator:
         self.pc = address
         stop = self.run(max_instructions)
         if stop.reason != Reason.RETURN:
-            raise device_fault(stop, self.get_x(RA), self.symbolize)
+            raise device_fault(stop, self.get_x(RA), self.chip_rev, self.symbolize)
         return CallResult(self.get_x(A0), stop.instructions)
 
     def _set_arguments(self, arguments: tuple[int | float, ...]) -> None:

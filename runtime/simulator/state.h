@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "instructions.h"
+#include "pie.h"
 #include "sim.h"
 
 #define PAGE_BITS 12
@@ -50,6 +51,7 @@ struct code_page {
     uint32_t pc; /* address of slot 0 */
     /* Two slots of OP_page_end catch pc running off the page, by a 2- or a 4-byte instruction. */
     struct instruction slots[PAGE_SLOTS + 2];
+    struct pie_instruction *pie; /* by slot; NULL until the page is found to hold a PIE instruction */
 };
 
 struct page {
@@ -87,7 +89,8 @@ struct p4c_sim {
     uint64_t instret_offset;
     uint32_t csr[STORED_CSRS]; /* by row of the table in csr.c */
     uint32_t chip_revision;
-    /* SIMD state (q0-q7, QACC, XACC, SAR, SAR_BYTE, CFG) and the hardware loops' registers go here. */
+    struct pie_state pie;
+    struct loop_state loops;
     struct page *pages;
     struct region regions[MAX_REGIONS];
     uint32_t region_count;
@@ -100,6 +103,7 @@ bool p4c_memory_create(struct p4c_sim *sim, const struct p4c_sim_config *config)
 void p4c_memory_destroy(struct p4c_sim *sim);
 COLD uint64_t p4c_load_slow(struct p4c_sim *sim, uint32_t address, uint32_t size);
 COLD bool p4c_store_slow(struct p4c_sim *sim, uint32_t address, uint32_t size, uint32_t value);
+bool p4c_memory_writable(const struct p4c_sim *sim, uint32_t address, uint32_t size);
 COLD bool p4c_record_fault(struct p4c_sim *sim, enum p4c_sim_fault fault, uint32_t address, uint32_t size);
 
 /* decode.c */
@@ -111,6 +115,9 @@ void p4c_forget_code(struct p4c_sim *sim, uint32_t address, uint32_t size);
 uint32_t p4c_expand_compressed(uint32_t half);
 
 /* csr.c: false where there is no such CSR or it is read-only. */
+#define CSR_LOOP_FIRST 0x7c6 /* start, end, count of loop 0; then of loop 1 (ESP-IDF csr_hwlp.h) */
+#define CSR_LOOP_STATE 0x7f1 /* 0 off, 1 initial, 2 clean, 3 dirty */
+#define CSR_PIE_STATE 0x7f2  /* as CSR_LOOP_STATE, of the SIMD unit (ESP-IDF csr_pie.h) */
 void p4c_csr_reset(struct p4c_sim *sim);
 bool p4c_csr_read(const struct p4c_sim *sim, uint32_t number, uint32_t *value);
 bool p4c_csr_write(struct p4c_sim *sim, uint32_t number, uint32_t value);
