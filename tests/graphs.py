@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from p4c.backend.build import build
@@ -13,6 +15,9 @@ from p4c.compiler.interpreter import run_graph
 from p4c.compiler.ir import Constant, Graph, QuantParams, TensorType
 from p4c.compiler.passes import run_passes
 from p4c.runtime.model import CompiledModel
+
+# The kernels' C.
+CSRC = Path(__file__).parent.parent / "backend" / "csrc"
 
 # How a bias can lie: on the accumulator grid, off it, stored as int32, or not at all.
 BIASES = ("grid", "off", "int32", "none")
