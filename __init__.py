@@ -1,5 +1,7 @@
 """p4c: an ahead-of-time compiler from QAT ONNX networks to INT8 code for the ESP32-P4.
 
+In short:
+
     import p4c
     model = p4c.compile("model.onnx")   # -> CompiledModel
     y = model.run(x)                    # on the simulated chip
@@ -32,8 +34,10 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def compile(  # noqa: A001  the name people expect: p4c.compile
-    model: str | os.PathLike[str], output: str | os.PathLike[str] | None = None, **options: Any  # noqa: ANN401
+def compile(
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    **options: Any,  # noqa: ANN401
 ) -> CompiledModel:
     """Compile an ONNX model (or IR text from --dump-ir) and return it ready to run.
 

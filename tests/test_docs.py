@@ -66,7 +66,7 @@ def test_readme_commands_are_those_of_the_gate():
     """What the README tells people to type is what .ci/run does."""
     typed = re.findall(r"^ {4}\.venv/bin/(.*)$", read("README.md"), re.MULTILINE)
     assert [words.split()[0] for words in typed] == ["pip", "p4c", "pytest"]
-    gate = read(".ci/run").replace(" --quiet", "")
+    gate = read(".ci/run")
     for command in typed:
         program, space, arguments = command.partition(" ")
         assert f'"$venv/bin/{program}"{space}{arguments};' in gate
