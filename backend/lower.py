@@ -129,8 +129,8 @@ def _select(
 
 def _no_kernel(graph: Graph, node: Node, missing: Sequence[Sequence[str]]) -> Problem:
     place = (node.loc or node.name, node.op, node.name)
-    if not missing:
-        operand = graph.type_of(node.operands[0])
+    operand = graph.type_of(node.operands[0])
+    if not missing or operand.dtype == "f32":
         what = f"{node.op} of {operand.dtype} is left over in the integer graph, no kernel computes it"
         return Problem(what, "put a quantizer behind the layer in front of it", *place)
     closest: Sequence[str] = min(missing, key=len)
