@@ -11,11 +11,12 @@ from pathlib import Path
 from ..compiler.errors import ToolchainError
 from ..compiler.plan import Plan
 from .elf import Elf, read_elf
-from .emit import emit_entry, emit_source
+from .emit import emit_entry, emit_source, uses_pie
 from .emit_header import PixelTable, emit_header
 from .image import CONTROL_BYTES, Image, Segment, write_image
 from .naming import prefix
 from .stack import UnboundedStackError, stack_bound
+from .pie.header import header_text
 from .target import Target
 from .toolchain import Toolchain
 
@@ -43,7 +44,7 @@ def build(
     plan: Plan, model: str, target: Target, chip_revision: str, toolchain: Toolchain, pixels: PixelTable | None
 ) -> Build:
     """Compile and link a plan under the C name `model`; ToolchainError when code cannot be built or is not sound."""
-    sources = _sources(plan, model, pixels)
+    sources = _sources(plan, model, chip_revision, pixels)
     with tempfile.TemporaryDirectory(prefix="p4c-") as name:
         folder = Path(name)
         _write(folder, sources)
@@ -64,7 +65,7 @@ def build(
     return Build(sources, elf_files[0], elf, image, write_image(image))
 
 
-def _sources(plan: Plan, model: str, pixels: PixelTable | None) -> dict[str, bytes]:
+def _sources(plan: Plan, model: str, chip_revision: str, pixels: PixelTable | None) -> dict[str, bytes]:
     """Every file that a person needs to build the model into firmware of their own."""
     sources = {
         f"{prefix(model)}.c": emit_source(plan, model).encode(),
@@ -74,6 +75,8 @@ def _sources(plan: Plan, model: str, pixels: PixelTable | None) -> dict[str, byt
     for name in sorted(entry.name for entry in files(f"{__package__}.csrc").iterdir()):
         if name.endswith(".h"):
             sources[f"kernels/{name}"] = _csrc(name)
+    if uses_pie(plan):
+        sources["kernels/p4c_pie.h"] = header_text(chip_revision).encode()
     return sources
 
 

@@ -48,12 +48,18 @@ def emit_source(plan: Plan, model: str) -> str:
     )
     out.line(f'#include "{prefix(model)}.h"')
     out.line()
+    out.line(f"#define P4C_PIE {int(uses_pie(plan))}")
     for header in dict.fromkeys(step.kernel.header for step in plan.steps):
         out.line(f'#include "kernels/{header}"')
     for function in functions.values():
         _emit_function(out, function)
     _emit_run(out, plan, model, functions)
     return out.text()
+
+
+def uses_pie(plan: Plan) -> bool:
+    """True when some kernel needs the vector unit."""
+    return any(step.kernel.pie for step in plan.steps)
 
 
 def _emit_function(out: CWriter, function: LayerFunction) -> None:

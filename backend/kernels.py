@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..compiler.ir import Array
+from ..compiler.ir import Array, TensorType
 from ..compiler.ops.convolution import conv_shape
 from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
@@ -55,12 +55,27 @@ def _conv2d_parameters(call: Invocation) -> Fields:
     strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
     kernel, pool = node.ints("pool_kernel"), node.ints("pool_strides")
     return {
-        **{"in_h": x[2], "in_w": x[3], "in_c": x[1], "out_h": out[2], "out_w": out[3], "out_c": out[1]},
+        **_input_steps(call.operand(0)),
+        **{"out_h": out[2], "out_w": out[3], "out_c": out[1], "out_x": _pixel_step(node.type)},
         **{"kernel_h": w[2], "kernel_w": w[3], "stride_h": strides[0], "stride_w": strides[1]},
         **{"pad_top": pads[0], "pad_left": pads[1], "dilation_h": dilations[0], "dilation_w": dilations[1]},
         **{"pool_h": kernel[0], "pool_w": kernel[1], "pool_stride_h": pool[0], "pool_stride_w": pool[1]},
         "requantize": _requantize(call),
     }
+
+
+def _pixel_step(type_: TensorType) -> int:
+    """Elements from one output pixel to the next; the kernels that write row-major order write one channel or pixel."""
+    return type_.pitch if type_.layout == "nhwc" else type_.shape[1]
+
+
+def _input_steps(type_: TensorType) -> Fields:
+    """Sizes of a four-axis input and the distances between its pixels, rows and channels."""
+    _, channels, height, width = type_.shape
+    sizes = {"in_h": height, "in_w": width, "in_c": channels}
+    if type_.layout == "nhwc":
+        return {**sizes, "in_x": type_.pitch, "in_y": width * type_.pitch, "in_z": 1}
+    return {**sizes, "in_x": 1, "in_y": width, "in_z": height * width}
 
 
 def _conv2d_constants(call: Invocation) -> dict[str, Array | None]:
@@ -72,7 +87,38 @@ def _conv2d_constants(call: Invocation) -> dict[str, Array | None]:
 def _conv2d_scratch(call: Invocation) -> int:
     """The rows of one pooling window, before pooling."""
     rows, width = call.node.ints("pool_kernel")[0], conv_shape(call.node, [call.operand(0), call.operand(1)])[3]
-    return rows * width * call.node.type.shape[1] if _pools(call) else 0
+    return rows * width * _pixel_step(call.node.type) if _pools(call) else 0
+
+
+def _conv2d_pie_scratch(call: Invocation) -> int:
+    """The same for one block of 16 channels."""
+    rows, width = call.node.ints("pool_kernel")[0], conv_shape(call.node, [call.operand(0), call.operand(1)])[3]
+    return rows * width * LANES if _pools(call) else 0
+
+
+def _borders(call: Invocation) -> int:
+    """The most output columns at one side whose kernel the image's border clips; LANES if one sees no tap at all."""
+    node, width = call.node, call.operand(0).shape[3]
+    out = conv_shape(node, [call.operand(0), call.operand(1)])[3]
+    stride, left, dilation = node.ints("strides")[1], node.ints("pads")[1], node.ints("dilations")[1]
+    taps = [[0 <= ox * stride - left + k * dilation < width for k in range(call.operand(1).shape[3])] for ox in range(out)]
+    rows = _rows_with_taps(call)
+    if not all(map(any, taps)) or not rows:
+        return LANES
+    whole = [ox for ox, seen in enumerate(taps) if all(seen)]
+    first, last = (whole[0], whole[-1]) if whole else (min(out, -(-left // stride)), -1)
+    if not whole:
+        last = first - 1
+    return max(first, out - 1 - last)
+
+
+def _rows_with_taps(call: Invocation) -> bool:
+    """True when every output row sees some kernel row."""
+    node, height = call.node, call.operand(0).shape[2]
+    out = conv_shape(node, [call.operand(0), call.operand(1)])[2]
+    stride, top, dilation = node.ints("strides")[0], node.ints("pads")[0], node.ints("dilations")[0]
+    kernel = call.operand(1).shape[2]
+    return all(any(0 <= oy * stride - top + k * dilation < height for k in range(kernel)) for oy in range(out))
 
 
 def _pools(call: Invocation) -> bool:
@@ -81,18 +127,26 @@ def _pools(call: Invocation) -> bool:
 
 def _fully_connected_parameters(call: Invocation) -> Fields:
     return {
-        "inputs": math.prod(call.operand(0).shape[1:]),
+        "inputs": _flat_inputs(call),
         "outputs": call.operand(1).shape[0],
         "requantize": _requantize(call),
     }
 
 
+def _flat_inputs(call: Invocation) -> int:
+    """Bytes of the flattened input as it lies in memory, padding included, up to whole vectors."""
+    return -(-call.operand(0).bytes // LANES) * LANES
+
+
 def _fully_connected_constants(call: Invocation) -> dict[str, Array | None]:
-    """Weights as [O/16][K][16], K in the physical order of the input."""
-    weights = call.constant(1)
-    if call.operand(0).layout == "nhwc" and weights.ndim == 4:
-        weights = weights.transpose(0, 2, 3, 1)
-    blocks = _blocks(weights.reshape(len(weights), -1)).transpose(0, 2, 1)
+    """Weights as [O/16][K][16], K in the physical order of the input, with zeros where that is padding."""
+    weights, x = call.constant(1), call.operand(0)
+    if x.layout == "nhwc" and weights.ndim == 4:
+        padding = ((0, 0), (0, x.pitch - x.shape[1]), (0, 0), (0, 0))
+        weights = np.pad(weights, padding).transpose(0, 2, 3, 1)
+    flat = weights.reshape(len(weights), -1)
+    flat = np.pad(flat, ((0, 0), (0, _flat_inputs(call) - flat.shape[1])))
+    blocks = _blocks(flat).transpose(0, 2, 1)
     return {"weights": np.ascontiguousarray(blocks), **_channel_constants(call)}
 
 
@@ -101,6 +155,7 @@ def _max_pool_parameters(call: Invocation) -> Fields:
     kernel, strides, pads = node.ints("kernel"), node.ints("strides"), node.ints("pads")
     return {
         **{"in_h": x[2], "in_w": x[3], "channels": x[1], "out_h": y[2], "out_w": y[3]},
+        **{"in_x": call.operand(0).pitch, "in_y": x[3] * call.operand(0).pitch, "out_x": node.type.pitch},
         **{"kernel_h": kernel[0], "kernel_w": kernel[1], "stride_h": strides[0], "stride_w": strides[1]},
         **{"pad_top": pads[0], "pad_left": pads[1]},
     }
@@ -108,7 +163,7 @@ def _max_pool_parameters(call: Invocation) -> Fields:
 
 def _clamp_parameters(call: Invocation) -> Fields:
     low, high = (quantized_bound(bound, call.node.type) for bound in clip_bounds(call.node))
-    return {"elements": call.node.type.elements, "qmin": low, "qmax": high}
+    return {"elements": call.node.type.bytes, "qmin": low, "qmax": high}
 
 
 def _permute_fields(sizes: tuple[int, ...], steps: tuple[int, ...]) -> Fields:
@@ -130,10 +185,12 @@ def _transpose_parameters(call: Invocation) -> Fields:
 
 
 def _layout_parameters(call: Invocation) -> Fields:
-    n, c, h, w = call.node.type.shape
-    if call.node.type.layout == "nhwc":
-        return _permute_fields((n, h, w, c), (c * h * w, w, 1, h * w))
-    return _permute_fields((n, c, h, w), (c * h * w, 1, w * c, c))
+    type_ = call.node.type
+    n, c, h, w = type_.shape
+    if type_.layout == "nhwc":
+        return {**_permute_fields((n, h, w, c), (c * h * w, w, 1, h * w)), "padding": type_.pitch - c}
+    pitch = type_.pitch
+    return _permute_fields((n, c, h, w), (pitch * h * w, 1, w * pitch, pitch))
 
 
 def _copy_parameters(call: Invocation) -> Fields:
@@ -147,11 +204,41 @@ ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] ==
 ONE_GROUP = Condition("there is one group", lambda call: call.node.int("groups") == 1)
 FOUR_AXES = Condition("there are at most four axes", lambda call: len(call.operand(0).shape) <= 4)
 NARROW_ACCUMULATOR = Condition("|acc| < 2^30 is proven", lambda call: call.node.int("acc_bound") < 1 << 30)
+QUANTIZED = Condition("the result is quantized", lambda call: len(call.node.operands) == 5)
+VECTOR_PIXELS = Condition(
+    "pixels begin at multiples of 16 bytes",
+    lambda call: all(type_.layout == "nhwc" and type_.pitch % LANES == 0 for type_ in (call.operand(0), call.node.type)),
+)
+ALIKE_ROUNDING = Condition(
+    "all channels round alike", lambda call: len(call.node.operands) < 5 or _uniform(call.constant(4))
+)
+VECTOR_SHIFTS = Condition(
+    "shifts are 0 to 31",
+    lambda call: len(call.node.operands) < 5 or bool(((call.constant(3) >= 0) & (call.constant(3) < 32)).all()),
+)
+FEW_BORDERS = Condition("at most four columns at either side see a clipped kernel", lambda call: _borders(call) <= 4)
+NO_PADS = Condition("there is no padding", lambda call: not any(call.node.ints("pads")))
 NO_RAW_POOL = Condition(
     "a fused pool has a quantized result", lambda call: not _pools(call) or call.node.type.dtype == "i8"
 )
 
 KERNELS: tuple[KernelDef, ...] = (
+    KernelDef(
+        name="conv2d_s8_pie",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_s8_pie",
+        record="p4c_conv2d",
+        parameters=_conv2d_parameters,
+        conditions=(
+            *(SIGNED, ONE_IMAGE, ONE_GROUP, NARROW_ACCUMULATOR),
+            *(QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
+        ),
+        constants=_conv2d_constants,
+        scratch=_conv2d_pie_scratch,
+        uses_scratch=True,
+        pie=True,
+    ),
     KernelDef(
         name="conv2d_s8_ref",
         op="qconv2d",
@@ -165,6 +252,17 @@ KERNELS: tuple[KernelDef, ...] = (
         uses_scratch=True,
     ),
     KernelDef(
+        name="fully_connected_s8_pie",
+        op="qfully_connected",
+        header="p4c_fully_connected.h",
+        symbol="p4c_fully_connected_s8_pie",
+        record="p4c_fully_connected",
+        parameters=_fully_connected_parameters,
+        conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, ALIKE_ROUNDING, VECTOR_SHIFTS),
+        constants=_fully_connected_constants,
+        pie=True,
+    ),
+    KernelDef(
         name="fully_connected_s8_ref",
         op="qfully_connected",
         header="p4c_fully_connected.h",
@@ -173,6 +271,16 @@ KERNELS: tuple[KernelDef, ...] = (
         parameters=_fully_connected_parameters,
         conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
         constants=_fully_connected_constants,
+    ),
+    KernelDef(
+        name="max_pool_s8_pie",
+        op="max_pool",
+        header="p4c_pool.h",
+        symbol="p4c_max_pool_s8_pie",
+        record="p4c_pool",
+        parameters=_max_pool_parameters,
+        conditions=(SIGNED, ONE_IMAGE, VECTOR_PIXELS, NO_PADS),
+        pie=True,
     ),
     KernelDef(
         name="max_pool_s8_ref",

@@ -15,8 +15,12 @@ from .kernels import KERNELS
 from .target import Target
 
 
-def lower(graph: Graph, target: Target, kernels: Sequence[KernelDef] = KERNELS) -> Plan:
-    """The Plan of an integer graph; raises ModelError with every node that no kernel covers and every bad border."""
+def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[KernelDef] = KERNELS) -> Plan:
+    """The Plan of an integer graph; raises ModelError with every node that no kernel covers and every bad border.
+
+    Without `pie` only scalar kernels are chosen.
+    """
+    kernels = [kernel for kernel in kernels if pie or not kernel.pie]
     problems: list[Problem] = []
     inputs, outputs = _input_borders(graph, problems), _output_borders(graph, problems)
     stored = {border.value for border in (*inputs, *outputs)}

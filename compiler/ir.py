@@ -29,7 +29,9 @@ NUMPY_DTYPES: Mapping[str, type[np.generic]] = {
 
 # Physical orders of a value in memory; nhwc (axis 1 last) is for four axes. The shape of a type always is the logical
 # one, in ONNX axis order.
+# Channels-last pixels begin at multiples of VECTOR elements.
 LAYOUTS = ("row", "nhwc")
+VECTOR = 16
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,20 @@ class TensorType:
 
     @property
     def bytes(self) -> int:
-        """Dense size in memory."""
-        return self.elements * np.dtype(self.numpy).itemsize
+        """Size in memory, padding included."""
+        size = np.dtype(self.numpy).itemsize
+        if self.layout == "nhwc" and len(self.shape) == 4:
+            return self.shape[0] * self.shape[2] * self.shape[3] * self.pitch * size
+        return self.elements * size
+
+    @property
+    def pitch(self) -> int:
+        """Elements from one pixel to the next in channels-last order: the channels rounded up to whole vectors.
+
+        A single channel is dense. What the padding holds is undefined.
+        """
+        channels = self.shape[1]
+        return 1 if channels == 1 else -(-channels // VECTOR) * VECTOR
 
     @property
     def numpy(self) -> type[np.generic]:
@@ -107,8 +121,10 @@ class TensorType:
 
     @property
     def order_free(self) -> bool:
-        """True when every layout is the same order of bytes: not four axes, one channel, or one pixel."""
-        return len(self.shape) != 4 or self.shape[1] == 1 or self.shape[2] * self.shape[3] == 1
+        """True when every layout is the same bytes: not four axes, one channel, or one pixel without padding."""
+        if len(self.shape) != 4 or self.shape[1] == 1:
+            return True
+        return self.shape[2] * self.shape[3] == 1 and self.pitch == self.shape[1]
 
     def same_order(self, other: TensorType) -> bool:
         """True when both layouts can be one: they are equal, or one of the types has only one order of bytes."""

@@ -52,7 +52,7 @@ class KernelDef:
     `symbol` is an always-inline C function in `header`: symbol((struct record){...}, inputs, constants, output and,
     with `uses_scratch`, scratch). `parameters` gives the record's fields, `constants` the packed arrays in argument
     order (None is passed as NULL). `operands` counts the operands that are activations; `in_place` says that the
-    output may be the first input's memory.
+    output may be the first input's memory; `pie` that it needs the vector unit.
     """
 
     name: str
@@ -67,6 +67,7 @@ class KernelDef:
     uses_scratch: bool = False
     operands: int = 1
     in_place: bool = False
+    pie: bool = False
 
     def missing(self, call: Invocation) -> list[str]:
         """The texts of the conditions that do not hold for this node; empty when the kernel applies."""

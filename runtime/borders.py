@@ -79,10 +79,11 @@ def output_arrays(plan: Plan, block: bytes) -> dict[str, Array]:
 
 def from_bytes(type_: TensorType, data: bytes) -> Array:
     """The tensor of a type that `data` begins with, in logical axis order."""
-    array = np.frombuffer(data, np.dtype(type_.numpy).newbyteorder("<"), type_.elements)
+    count = type_.bytes // np.dtype(type_.numpy).itemsize
+    array = np.frombuffer(data, np.dtype(type_.numpy).newbyteorder("<"), count)
     if type_.layout == "nhwc" and len(type_.shape) == 4:
         n, c, h, w = type_.shape
-        return array.reshape(n, h, w, c).transpose(0, 3, 1, 2)
+        return array.reshape(n, h, w, type_.pitch)[..., :c].transpose(0, 3, 1, 2)
     return array.reshape(type_.shape)
 
 

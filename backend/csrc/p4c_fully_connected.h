@@ -32,4 +32,39 @@ P4C_INLINE void p4c_fully_connected_s8_ref(struct p4c_fully_connected p, const i
     }
 }
 
+#if P4C_PIE
+#include "p4c_pie_conv.h"
+
+/* Taps per trip: two are as fast as more. */
+#define P4C_FULLY_CONNECTED_TAPS 2
+
+/* The PIE form: one pixel of a 1x1 convolution. x, w and y are aligned to 16 bytes. The last block's output goes through
+ * a buffer, because y ends where the outputs end. */
+P4C_INLINE void p4c_fully_connected_s8_pie(struct p4c_fully_connected p, const int8_t *x, const int8_t *w,
+                                           const int32_t *bias, const int8_t *shifts, const int8_t *roundings, void *y)
+{
+    (void)roundings;
+    p4c_pie_begin(p.requantize.rounding);
+    int vectors = p.inputs / P4C_LANES, part = p.inputs % P4C_LANES;
+    int taps = vectors % P4C_FULLY_CONNECTED_TAPS ? 1 : P4C_FULLY_CONNECTED_TAPS;
+    struct p4c_pie_run r = {.loops = vectors / taps, .repeats = 1, .full = taps};
+    if (part != 0)
+        r = (struct p4c_pie_run){.loops = 1, .repeats = 1, .full = vectors, .part = part};
+    int32_t lanes[P4C_LANES] __attribute__((aligned(16)));
+    for (int channel = 0; channel < p.outputs; channel += P4C_LANES) {
+        int valid = p4c_min(P4C_LANES, p.outputs - channel);
+        if (p.requantize.raw) {
+            p4c_pie_accumulate(r, x, w, bias + channel, lanes);
+            for (int j = 0; j < valid; j++) ((int32_t *)y)[channel + j] = lanes[j];
+        } else {
+            int8_t *out = valid == P4C_LANES ? (int8_t *)y + channel : (int8_t *)lanes;
+            p4c_pie_conv_run(r, p.requantize, shifts ? shifts + channel : NULL, 1, 1, x, w, bias + channel, out);
+            if (valid < P4C_LANES)
+                for (int j = 0; j < valid; j++) ((int8_t *)y)[channel + j] = ((int8_t *)lanes)[j];
+        }
+        w += p.inputs * P4C_LANES;
+    }
+}
+#endif
+
 #endif

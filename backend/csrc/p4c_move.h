@@ -8,6 +8,7 @@
 struct p4c_permute {
     int size[4];
     int input_step[4];
+    int padding; /* elements of y left as they are behind each run along the innermost axis */
 };
 
 /* Where element (a, b, c, d) of y stands in x. */
@@ -16,12 +17,12 @@ P4C_INLINE int p4c_permuted(struct p4c_permute p, int a, int b, int c, int d)
     return a * p.input_step[0] + b * p.input_step[1] + c * p.input_step[2] + d * p.input_step[3];
 }
 
-/* y is written densely; transposes and changes of layout are permutations of x. */
+/* y is written in order; transposes and changes of layout are permutations of x. */
 P4C_INLINE void p4c_permute_s8_ref(struct p4c_permute p, const int8_t *x, int8_t *y)
 {
     for (int a = 0; a < p.size[0]; a++)
         for (int b = 0; b < p.size[1]; b++)
-            for (int c = 0; c < p.size[2]; c++)
+            for (int c = 0; c < p.size[2]; c++, y += p.padding)
                 for (int d = 0; d < p.size[3]; d++) *y++ = x[p4c_permuted(p, a, b, c, d)];
 }
 
@@ -30,7 +31,7 @@ P4C_INLINE void p4c_permute_s32_ref(struct p4c_permute p, const int32_t *x, int3
 {
     for (int a = 0; a < p.size[0]; a++)
         for (int b = 0; b < p.size[1]; b++)
-            for (int c = 0; c < p.size[2]; c++)
+            for (int c = 0; c < p.size[2]; c++, y += p.padding)
                 for (int d = 0; d < p.size[3]; d++) *y++ = x[p4c_permuted(p, a, b, c, d)];
 }
 

@@ -4,15 +4,16 @@
 
 #include "p4c_kernel.h"
 
+/* in_x, in_y and out_x are distances between neighbouring pixels and rows in bytes; output rows are dense. */
 struct p4c_pool {
-    int in_h, in_w, channels;
-    int out_h, out_w;
+    int in_h, in_w, channels, in_x, in_y;
+    int out_h, out_w, out_x;
     int kernel_h, kernel_w;
     int stride_h, stride_w;
     int pad_top, pad_left;
 };
 
-/* The scalar maximum: x [in_h][in_w][channels], y [out_h][out_w][channels]. Pads never win. */
+/* The scalar maximum: Pads never win. */
 P4C_INLINE void p4c_max_pool_s8_ref(struct p4c_pool p, const int8_t *x, int8_t *y)
 {
     for (int oy = 0; oy < p.out_h; oy++) {
@@ -24,11 +25,53 @@ P4C_INLINE void p4c_max_pool_s8_ref(struct p4c_pool p, const int8_t *x, int8_t *
             for (int c = 0; c < p.channels; c++) {
                 int best = INT8_MIN;
                 for (int iy = y0; iy < y1; iy++)
-                    for (int ix = x0; ix < x1; ix++) best = p4c_max(best, x[(iy * p.in_w + ix) * p.channels + c]);
-                *y++ = (int8_t)best;
+                    for (int ix = x0; ix < x1; ix++) best = p4c_max(best, x[iy * p.in_y + ix * p.in_x + c]);
+                y[c] = (int8_t)best;
             }
+            y += p.out_x;
         }
     }
 }
+
+#if P4C_PIE
+#include "p4c_pie.h"
+
+/* `count` windows without padding of one row of 16 channels; kernel sizes are constants. */
+P4C_INLINE void p4c_max_pool_pie_run(struct p4c_pool p, const int8_t *input, int8_t *output, int count)
+{
+    register const int8_t *x __asm__("a0") = input;
+    register int8_t *y __asm__("a1") = output;
+    register int pixel __asm__("a2") = p.in_x;
+    register int out_step __asm__("a3") = p.out_x;
+    int row_step = p.in_y - p.kernel_w * p.in_x;
+    int next = p.stride_w * p.in_x - p.kernel_h * p.in_y;
+    __asm__ volatile(
+        "1:\n"
+        PIE_VLD_128_IP(q0, a0, 0)
+        ".rept %[height]\n"
+        ".rept %[width]\n"
+        PIE_VLD_128_XP(q1, a0, a2)
+        PIE_VMAX_S8(q0, q0, q1)
+        ".endr\n"
+        "add a0, a0, %[row_step]\n"
+        ".endr\n"
+        "add a0, a0, %[next]\n"
+        "addi %[count], %[count], -1\n"
+        PIE_VST_128_XP(q0, a1, a3)
+        "bnez %[count], 1b\n"
+        : "+r"(x), "+r"(y), [count] "+r"(count)
+        : "r"(pixel), "r"(out_step), [row_step] "r"(row_step), [next] "r"(next),
+          [height] "i"(p.kernel_h), [width] "i"(p.kernel_w)
+        : "memory");
+}
+
+/* The PIE maximum: as the scalar one, without padding, everything aligned to 16 bytes. */
+P4C_INLINE void p4c_max_pool_s8_pie(struct p4c_pool p, const int8_t *x, int8_t *y)
+{
+    for (int oy = 0; oy < p.out_h; oy++)
+        for (int c = 0; c < p.channels; c += P4C_LANES)
+            p4c_max_pool_pie_run(p, x + oy * p.stride_h * p.in_y + c, y + oy * p.out_w * p.out_x + c, p.out_w);
+}
+#endif
 
 #endif

@@ -1,0 +1,127 @@
+/* The PIE form of the convolution, included by p4c_conv2d.h. */
+#ifndef P4C_CONV2D_PIE_H
+#define P4C_CONV2D_PIE_H
+
+#include "p4c_pie_conv.h"
+
+/* Up to this many taps are unrolled per trip of a loop: 16 of 72 bytes are about a kilobyte. */
+#define P4C_MAX_TAPS 16
+
+/* How kernel columns kx0..kx1 of a layer are read; all of it is constant. */
+P4C_INLINE struct p4c_pie_run p4c_conv2d_pie_run_of(struct p4c_conv2d p, int kx0, int kx1, int out_x)
+{
+    int columns = kx1 - kx0, full = p.in_c / P4C_LANES, part = p.in_c % P4C_LANES;
+    int taps = full + (part != 0);
+    struct p4c_pie_run r = {
+        .loops = 1, .repeats = columns, .full = full, .part = part,
+        .skip = p.dilation_w * p.in_x - taps * P4C_LANES,
+        .row_step = p.dilation_h * p.in_y - columns * p.dilation_w * p.in_x,
+        .weight_step = (p.kernel_w - columns) * p.in_c * P4C_LANES,
+        .pixel_step = p.stride_w * p.in_x,
+        .output_step = out_x,
+    };
+    if (columns * taps <= P4C_MAX_TAPS)
+        return r;
+    if (part == 0 && r.skip == 0) {
+        /* One run of whole vectors: trips of the largest number of taps that divides it. */
+        int vectors = columns * full, trip = P4C_MAX_TAPS;
+        P4C_UNROLL for (int n = 2; n <= P4C_MAX_TAPS; n++)
+            if (vectors % n == 0) trip = n;
+        r.full = vectors % trip == 0 ? trip : 1;
+        r.repeats = 1;
+        r.loops = vectors / r.full;
+    } else {
+        r.loops = columns;
+        r.repeats = 1;
+    }
+    return r;
+}
+
+/* One block of 16 channels of one layer: its weights, bias and shifts. */
+struct p4c_conv2d_block {
+    const int8_t *w;
+    const int32_t *bias;
+    const int8_t *shifts;
+};
+
+/* `count` pixels from column ox on that all see kernel columns kx0..kx1 of rows ky0..ky1. */
+P4C_INLINE void p4c_conv2d_pie_pixels(struct p4c_conv2d p, struct p4c_conv2d_block block, struct p4c_conv2d_row row, int ox,
+                                      int kx0, int kx1, int count, int8_t *y, int out_x)
+{
+    const int8_t *x = row.x + row.ky0 * p.dilation_h * p.in_y + (ox * p.stride_w - p.pad_left + kx0 * p.dilation_w) * p.in_x;
+    const int8_t *w = block.w + (row.ky0 * p.kernel_w + kx0) * p.in_c * P4C_LANES;
+    struct p4c_pie_run r = p4c_conv2d_pie_run_of(p, kx0, kx1, out_x);
+    if (p.kernel_h == 1 && p.kernel_w == 1 && r.loops == 1 && r.part == 0 && r.full > 0)
+        p4c_pie_pointwise_run(r, p.requantize, block.shifts, count, x, w, block.bias, y + ox * out_x);
+    else
+        p4c_pie_conv_run(r, p.requantize, block.shifts, row.ky1 - row.ky0, count, x, w, block.bias, y + ox * out_x);
+}
+
+/* Column ox, where the image's left or right border cuts kernel columns off; ox must be constant. */
+P4C_INLINE void p4c_conv2d_pie_border(struct p4c_conv2d p, struct p4c_conv2d_block block, struct p4c_conv2d_row row, int ox,
+                                      int8_t *y, int out_x)
+{
+    int left = p.pad_left - ox * p.stride_w;
+    int kx0 = p4c_max(0, (left + p.dilation_w - 1) / p.dilation_w);
+    int kx1 = p4c_min(p.kernel_w, (p.in_w + left + p.dilation_w - 1) / p.dilation_w);
+    p4c_conv2d_pie_pixels(p, block, row, ox, kx0, kx1, 1, y, out_x);
+}
+
+/* Output row oy of one block. Border columns are written out because each needs kernel columns that are constants. */
+P4C_INLINE void p4c_conv2d_pie_row(struct p4c_conv2d p, struct p4c_conv2d_block block, int oy, const int8_t *x, int8_t *y,
+                                   int out_x)
+{
+    int top = p.pad_top - oy * p.stride_h;
+    struct p4c_conv2d_row row = {
+        .x = x - top * p.in_y,
+        .ky0 = p4c_max(0, (top + p.dilation_h - 1) / p.dilation_h),
+        .ky1 = p4c_min(p.kernel_h, (p.in_h + top + p.dilation_h - 1) / p.dilation_h),
+    };
+    int reach = (p.kernel_w - 1) * p.dilation_w;
+    int inner0 = p4c_min(p.out_w, (p.pad_left + p.stride_w - 1) / p.stride_w);
+    int last = p.in_w - 1 - reach + p.pad_left;
+    int inner1 = last < 0 ? inner0 : p4c_clamp(last / p.stride_w + 1, inner0, p.out_w);
+    if (inner0 > 0) p4c_conv2d_pie_border(p, block, row, 0, y, out_x);
+    if (inner0 > 1) p4c_conv2d_pie_border(p, block, row, 1, y, out_x);
+    if (inner0 > 2) p4c_conv2d_pie_border(p, block, row, 2, y, out_x);
+    if (inner0 > 3) p4c_conv2d_pie_border(p, block, row, 3, y, out_x);
+    if (inner1 > inner0)
+        p4c_conv2d_pie_pixels(p, block, row, inner0, 0, p.kernel_w, inner1 - inner0, y, out_x);
+    if (p.out_w - inner1 > 3) p4c_conv2d_pie_border(p, block, row, p.out_w - 4, y, out_x);
+    if (p.out_w - inner1 > 2) p4c_conv2d_pie_border(p, block, row, p.out_w - 3, y, out_x);
+    if (p.out_w - inner1 > 1) p4c_conv2d_pie_border(p, block, row, p.out_w - 2, y, out_x);
+    if (p.out_w - inner1 > 0) p4c_conv2d_pie_border(p, block, row, p.out_w - 1, y, out_x);
+}
+
+/* The PIE form: as the scalar one, and input pixels, output pixels and weights are aligned to 16 bytes (in_x and out_x
+ * are multiples of 16), at most four columns at either side see a clipped kernel, and each of them sees some of it.
+ *
+ * Blocks of 16 channels outermost: the weights of a block stay in the L1 cache and are read from memory once.
+ */
+P4C_INLINE void p4c_conv2d_s8_pie(struct p4c_conv2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                  const int8_t *shifts, const int8_t *roundings, void *y, int8_t *scratch)
+{
+    (void)roundings;
+    p4c_pie_begin(p.requantize.rounding);
+    int8_t *out = y;
+    struct p4c_conv2d_block block = {w, bias, shifts};
+    for (int channel = 0; channel < p.out_c; channel += P4C_LANES, out += P4C_LANES) {
+        if (!p4c_conv2d_pools(p)) {
+            for (int oy = 0; oy < p.out_h; oy++)
+                p4c_conv2d_pie_row(p, block, oy, x, out + oy * p.out_w * p.out_x, p.out_x);
+        } else {
+            struct p4c_pool pool = p4c_conv2d_pool(p, P4C_LANES, P4C_LANES);
+            int pooled_h = (p.out_h - p.pool_h) / p.pool_stride_h + 1;
+            for (int py = 0; py < pooled_h; py++) {
+                for (int r = 0; r < p.pool_h; r++)
+                    p4c_conv2d_pie_row(p, block, py * p.pool_stride_h + r, x, scratch + r * p.out_w * P4C_LANES, P4C_LANES);
+                p4c_max_pool_s8_pie(pool, scratch, out + py * pool.out_w * p.out_x);
+            }
+        }
+        block.w += p.kernel_h * p.kernel_w * p.in_c * P4C_LANES;
+        block.bias += P4C_LANES;
+        if (shifts) block.shifts += P4C_LANES;
+    }
+}
+
+#endif

@@ -1,0 +1,210 @@
+/* The PIE inner kernel that convolution and fully connected layers share.
+ *
+ * One vector instruction multiplies 16 weights, one for each of 16 output channels, by one input byte and adds the
+ * products to the 16 accumulators of QACC. So an input vector of 16 bytes needs 16 weight rows, and every row is loaded
+ * once and multiplied once: two cycles. A "tap" is one input vector with its rows. It is complete in itself, loads its
+ * vector and first two rows, then each multiplication fetches the row after next:
+ *
+ *     vld x; vld row 0; vld row 1; (mac row k, vld row k + 2) ...; mac; mac        2 * rows + 1 cycles
+ *
+ * which is the minimum, so taps follow each other in any order without loss.
+ */
+#ifndef P4C_PIE_CONV_H
+#define P4C_PIE_CONV_H
+
+#include "p4c_kernel.h"
+#include "p4c_pie.h"
+
+/* Register use of all blocks below:
+ *   q0 q1 weight rows    q2 input vector, then result    q3-q6 held weight rows    q7 per-channel shifts
+ *   a0 input    a1 weights    a2 output    a3 bias    a4 shift    a5 t3 clamp    t4 output step
+ */
+#define P4C_MAC_ROW(q, lane) PIE_VSMULAS_S8_QACC(q, q2, lane)
+#define P4C_MAC_ROW_LOAD(q, lane) PIE_VSMULAS_S8_QACC_LD_INCP(q, a1, q, q2, lane)
+#define P4C_TAP_LOADS PIE_VLD_128_IP(q2, a0, 16) PIE_VLD_128_IP(q0, a1, 16) PIE_VLD_128_IP(q1, a1, 16)
+
+#define P4C_TAP_ROWS_4_TO_13 \
+    P4C_MAC_ROW_LOAD(q0, 4) P4C_MAC_ROW_LOAD(q1, 5) P4C_MAC_ROW_LOAD(q0, 6) P4C_MAC_ROW_LOAD(q1, 7) \
+    P4C_MAC_ROW_LOAD(q0, 8) P4C_MAC_ROW_LOAD(q1, 9) P4C_MAC_ROW_LOAD(q0, 10) P4C_MAC_ROW_LOAD(q1, 11) \
+    P4C_MAC_ROW_LOAD(q0, 12) P4C_MAC_ROW_LOAD(q1, 13)
+
+/* All 16 lanes; `first` and `second` are scalar instructions that pair with the last two multiplications. */
+#define P4C_TAP_16(first, second) \
+    P4C_TAP_LOADS \
+    P4C_MAC_ROW_LOAD(q0, 0) P4C_MAC_ROW_LOAD(q1, 1) P4C_MAC_ROW_LOAD(q0, 2) P4C_MAC_ROW_LOAD(q1, 3) \
+    P4C_TAP_ROWS_4_TO_13 \
+    P4C_MAC_ROW(q0, 14) first P4C_MAC_ROW(q1, 15) second
+
+/* All 16 lanes, the rows of lanes 0-3 held in q3-q6. */
+#define P4C_TAP_16_HELD(first, second) \
+    P4C_TAP_LOADS \
+    P4C_MAC_ROW(q3, 0) P4C_MAC_ROW(q4, 1) P4C_MAC_ROW(q5, 2) P4C_MAC_ROW(q6, 3) \
+    P4C_TAP_ROWS_4_TO_13 \
+    P4C_MAC_ROW(q0, 14) first P4C_MAC_ROW(q1, 15) second
+
+/* The first n < 16 lanes, n a constant of the asm block. */
+#define P4C_PART_FUSED(q, lane) ".if %[part] > " #lane " + 2\n" P4C_MAC_ROW_LOAD(q, lane) ".endif\n"
+#define P4C_PART_LAST(qa, qb, lane, next) \
+    ".if %[part] == " #lane " + 2\n" P4C_MAC_ROW(qa, lane) P4C_MAC_ROW(qb, next) ".endif\n"
+#define P4C_TAP_PART \
+    ".if %[part] == 1\n" \
+    PIE_VLD_128_IP(q2, a0, 16) PIE_VLD_128_IP(q0, a1, 16) "nop\n" P4C_MAC_ROW(q0, 0) \
+    ".endif\n" \
+    ".if %[part] > 1\n" \
+    P4C_TAP_LOADS \
+    P4C_PART_FUSED(q0, 0) P4C_PART_FUSED(q1, 1) P4C_PART_FUSED(q0, 2) P4C_PART_FUSED(q1, 3) \
+    P4C_PART_FUSED(q0, 4) P4C_PART_FUSED(q1, 5) P4C_PART_FUSED(q0, 6) P4C_PART_FUSED(q1, 7) \
+    P4C_PART_FUSED(q0, 8) P4C_PART_FUSED(q1, 9) P4C_PART_FUSED(q0, 10) P4C_PART_FUSED(q1, 11) \
+    P4C_PART_FUSED(q0, 12) \
+    P4C_PART_LAST(q0, q1, 0, 1) P4C_PART_LAST(q1, q0, 1, 2) P4C_PART_LAST(q0, q1, 2, 3) \
+    P4C_PART_LAST(q1, q0, 3, 4) P4C_PART_LAST(q0, q1, 4, 5) P4C_PART_LAST(q1, q0, 5, 6) \
+    P4C_PART_LAST(q0, q1, 6, 7) P4C_PART_LAST(q1, q0, 7, 8) P4C_PART_LAST(q0, q1, 8, 9) \
+    P4C_PART_LAST(q1, q0, 9, 10) P4C_PART_LAST(q0, q1, 10, 11) P4C_PART_LAST(q1, q0, 11, 12) \
+    P4C_PART_LAST(q0, q1, 12, 13) P4C_PART_LAST(q1, q0, 13, 14) \
+    ".endif\n"
+
+#define P4C_LOAD_BIAS \
+    PIE_LD_QACC_L_L_128_IP(a3, 16) PIE_LD_QACC_L_H_128_IP(a3, 16) \
+    PIE_LD_QACC_H_L_128_IP(a3, 16) PIE_LD_QACC_H_H_128_IP(a3, -48)
+
+/* QACC to q2: shifted, rounded to even or down, by one amount (a4) or one for each channel (q7). */
+#define P4C_READ_OUT \
+    ".if %[per_channel]\n.if %[half_even]\n" PIE_SRCMB_S8_Q_QACC_RNE(q2, q7) ".else\n" \
+    PIE_SRCMB_S8_Q_QACC_RDN(q2, q7) ".endif\n.else\n.if %[half_even]\n" PIE_SRCMB_S8_QACC_RNE(q2, a4) ".else\n" \
+    PIE_SRCMB_S8_QACC_RDN(q2, a4) ".endif\n.endif\n"
+
+/* Read out, clamp, store, and start the next pixel with its bias; the scalar instructions set up the next pixel. */
+#define P4C_NEXT_PIXEL(set_up_1, set_up_2, set_up_3, set_up_4, set_up_5) \
+    P4C_READ_OUT set_up_1 PIE_LD_QACC_L_L_128_IP(a3, 16) set_up_2 \
+    ".if %[clamps]\n" PIE_VSAT_S8(q2, q2, a5, t3) ".endif\n" \
+    PIE_LD_QACC_L_H_128_IP(a3, 16) set_up_3 PIE_LD_QACC_H_L_128_IP(a3, 16) set_up_4 \
+    PIE_VST_128_XP(q2, a2, t4) set_up_5 PIE_LD_QACC_H_H_128_IP(a3, -48)
+
+/* What one call computes: `count` neighbouring output pixels of one block of 16 channels.
+ *
+ * Everything but the pointers, `rows` and `count` must be a compile-time constant. For each pixel `rows` kernel rows
+ * are read; in each, `loops` * `repeats` groups of `full` whole vectors and one of `part` lanes, `skip` bytes apart.
+ */
+struct p4c_pie_run {
+    int loops, repeats, full, part, skip;
+    int row_step;     /* from the end of a kernel row's inputs to the next row's */
+    int weight_step;  /* the same for its weights */
+    int pixel_step;   /* from a pixel's first input to the next pixel's */
+    int output_step;
+};
+
+/* `per_channel` says that `shifts` holds 16 amounts. */
+P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts, int rows, int count,
+                                 const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
+{
+    register const int8_t *x __asm__("a0") = input;
+    register const int8_t *w __asm__("a1") = weights;
+    register int8_t *y __asm__("a2") = output;
+    register const int32_t *b __asm__("a3") = bias;
+    register intptr_t shift __asm__("a4") = shifts ? (intptr_t)shifts : q.shift;
+    register int low __asm__("a5") = q.qmin;
+    register int high __asm__("t3") = q.qmax;
+    register int output_step __asm__("t4") = r.output_step;
+    int row, loop;
+    __asm__ volatile(
+        ".if %[per_channel]\n" PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
+        P4C_LOAD_BIAS
+        "mv %[row], %[rows]\n"
+        "1:\n"
+        ".if %[loops] > 1\n li %[loop], %[loops]\n .endif\n"
+        "2:\n"
+        ".rept %[repeats]\n"
+        ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n"
+        P4C_TAP_PART
+        ".if %[skips]\n add a0, a0, %[skip]\n .endif\n"
+        ".endr\n"
+        ".if %[loops] > 1\n addi %[loop], %[loop], -1\n bnez %[loop], 2b\n .endif\n"
+        "addi %[row], %[row], -1\n"
+        "add a0, a0, %[row_step]\n"
+        ".if %[clipped]\n add a1, a1, %[weight_step]\n .endif\n"
+        "bnez %[row], 1b\n"
+        P4C_NEXT_PIXEL("add %[input], %[input], %[pixel_step]\n", "mv a0, %[input]\n", "mv a1, %[weights]\n",
+                       "addi %[count], %[count], -1\n", "mv %[row], %[rows]\n")
+        "bnez %[count], 1b\n"
+        : "+r"(x), "+r"(w), "+r"(y), "+r"(b), "+r"(shift), [input] "+r"(input), [count] "+r"(count),
+          [row] "=&r"(row), [loop] "=&r"(loop)
+        : "r"(low), "r"(high), "r"(output_step), [rows] "r"(rows), [weights] "r"(weights), [row_step] "r"(r.row_step),
+          [weight_step] "r"(r.weight_step), [pixel_step] "r"(r.pixel_step), [skip] "r"(r.skip),
+          [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part),
+          [skips] "i"(r.skip != 0), [clipped] "i"(r.weight_step != 0), [per_channel] "i"(shifts != NULL),
+          [half_even] "i"(q.rounding == P4C_HALF_EVEN), [clamps] "i"(q.qmin > -128 || q.qmax < 127)
+        : "memory");
+}
+
+/* The same for a 1x1 kernel of `full` >= 1 whole vectors: four weight rows stay in registers from pixel to pixel. */
+P4C_INLINE void p4c_pie_pointwise_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts, int count,
+                                      const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
+{
+    register const int8_t *x __asm__("a0") = input;
+    register const int8_t *w __asm__("a1") = weights;
+    register int8_t *y __asm__("a2") = output;
+    register const int32_t *b __asm__("a3") = bias;
+    register intptr_t shift __asm__("a4") = shifts ? (intptr_t)shifts : q.shift;
+    register int low __asm__("a5") = q.qmin;
+    register int high __asm__("t3") = q.qmax;
+    register int output_step __asm__("t4") = r.output_step;
+    const int8_t *streamed = weights + 64;
+    __asm__ volatile(
+        ".if %[per_channel]\n" PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
+        PIE_VLD_128_IP(q3, a1, 16) PIE_VLD_128_IP(q4, a1, 16) PIE_VLD_128_IP(q5, a1, 16) PIE_VLD_128_IP(q6, a1, 16)
+        P4C_LOAD_BIAS
+        "1:\n"
+        ".if %[full] == 1\n"
+        P4C_TAP_16_HELD("add a0, a0, %[pixel_skip]\n", "mv a1, %[streamed]\n")
+        ".else\n"
+        P4C_TAP_16_HELD("", "")
+        ".rept %[full] - 2\n" P4C_TAP_16("", "") ".endr\n"
+        P4C_TAP_16("add a0, a0, %[pixel_skip]\n", "mv a1, %[streamed]\n")
+        ".endif\n"
+        P4C_NEXT_PIXEL("addi %[count], %[count], -1\n", "", "", "", "")
+        "bnez %[count], 1b\n"
+        : "+r"(x), "+r"(w), "+r"(y), "+r"(b), "+r"(shift), [count] "+r"(count)
+        : "r"(low), "r"(high), "r"(output_step), [streamed] "r"(streamed),
+          [pixel_skip] "r"(r.pixel_step - 16 * r.full), [full] "i"(r.full), [per_channel] "i"(shifts != NULL),
+          [half_even] "i"(q.rounding == P4C_HALF_EVEN), [clamps] "i"(q.qmin > -128 || q.qmax < 127)
+        : "memory");
+}
+
+/* The accumulators of one pixel of one block, unrounded: int32[16], 16-byte aligned. */
+P4C_INLINE void p4c_pie_accumulate(struct p4c_pie_run r, const int8_t *input, const int8_t *weights, const int32_t *bias,
+                                   int32_t *output)
+{
+    register const int8_t *x __asm__("a0") = input;
+    register const int8_t *w __asm__("a1") = weights;
+    register int32_t *y __asm__("a2") = output;
+    register const int32_t *b __asm__("a3") = bias;
+    int loop;
+    __asm__ volatile(
+        P4C_LOAD_BIAS
+        "li %[loop], %[loops]\n"
+        "1:\n"
+        ".rept %[repeats]\n"
+        ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n"
+        P4C_TAP_PART
+        ".endr\n"
+        "addi %[loop], %[loop], -1\n"
+        "bnez %[loop], 1b\n"
+        PIE_ST_QACC_L_L_128_IP(a2, 16) PIE_ST_QACC_L_H_128_IP(a2, 16)
+        PIE_ST_QACC_H_L_128_IP(a2, 16) PIE_ST_QACC_H_H_128_IP(a2, 16)
+        : "+r"(x), "+r"(w), "+r"(y), "+r"(b), [loop] "=&r"(loop)
+        : [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part)
+        : "memory");
+}
+
+/* CFG holds the rounding mode on chips before v3.0 and is shared by all tasks of a core: every layer sets it. */
+P4C_INLINE void p4c_pie_begin(int rounding)
+{
+#if PIE_CHIP_REV == 1
+    register int cfg __asm__("a0") = rounding == P4C_HALF_EVEN ? PIE_CFG_RNE : PIE_CFG_RDN;
+    __asm__ volatile(PIE_MOVX_W_CFG(a0) : : "r"(cfg));
+#else
+    (void)rounding;
+#endif
+}
+
+#endif
