@@ -79,8 +79,46 @@ def _input_steps(type_: TensorType) -> Fields:
 
 
 def _conv2d_constants(call: Invocation) -> dict[str, Array | None]:
-    """Weights as [O/16][KH][KW][IC][16]."""
-    weights = _blocks(call.constant(1)).transpose(0, 3, 4, 2, 1)
+    """Weights as [O/16][KH][KW][IC][16]; groups become one, with zeros between them."""
+    weights = _blocks(_ungrouped(call)).transpose(0, 3, 4, 2, 1)
+    return {"weights": np.ascontiguousarray(weights), **_channel_constants(call)}
+
+
+def _ungrouped(call: Invocation) -> Array:
+    """[O, C, KH, KW] of a convolution with any number of groups."""
+    weights, groups = call.constant(1), call.node.int("groups")
+    if groups == 1:
+        return weights
+    out = np.zeros((len(weights), call.operand(0).shape[1], *weights.shape[2:]), weights.dtype)
+    per_out, per_in = len(weights) // groups, weights.shape[1]
+    for g in range(groups):
+        out[g * per_out : (g + 1) * per_out, g * per_in : (g + 1) * per_in] = weights[g * per_out : (g + 1) * per_out]
+    return out
+
+
+def _depthwise_parameters(call: Invocation) -> Fields:
+    node = call.node
+    w = call.operand(1).shape
+    strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
+    steps = dict(_input_steps(call.operand(0)))
+    return {
+        **{"channels": steps.pop("in_c"), **steps},
+        **{"out_h": node.type.shape[2], "out_w": node.type.shape[3], "out_x": _pixel_step(node.type)},
+        **{"kernel_h": w[2], "kernel_w": w[3], "stride_h": strides[0], "stride_w": strides[1]},
+        **{"pad_top": pads[0], "pad_left": pads[1], "dilation_h": dilations[0], "dilation_w": dilations[1]},
+        "requantize": _requantize(call),
+    }
+
+
+def _depthwise_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [C/16][KH][KW][16]."""
+    weights = _blocks(call.constant(1)[:, 0]).transpose(0, 2, 3, 1)
+    return {"weights": np.ascontiguousarray(weights), **_channel_constants(call)}
+
+
+def _depthwise3x3_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [C/16][KW][KH][16]."""
+    weights = _blocks(call.constant(1)[:, 0]).transpose(0, 3, 2, 1)
     return {"weights": np.ascontiguousarray(weights), **_channel_constants(call)}
 
 
@@ -94,6 +132,10 @@ def _conv2d_pie_scratch(call: Invocation) -> int:
     """The same for one block of 16 channels."""
     rows, width = call.node.ints("pool_kernel")[0], conv_shape(call.node, [call.operand(0), call.operand(1)])[3]
     return rows * width * LANES if _pools(call) else 0
+
+
+def _window(call: Invocation) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return call.operand(1).shape[2:], call.node.ints("dilations")
 
 
 def _borders(call: Invocation) -> int:
@@ -201,7 +243,13 @@ BYTES = Condition("the elements are bytes", lambda call: call.operand(0).dtype i
 WORDS = Condition("the elements are words", lambda call: call.operand(0).dtype == "i32")
 SIGNED = Condition("the input is int8", lambda call: call.operand(0).dtype == "i8")
 ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] == 1)
-ONE_GROUP = Condition("there is one group", lambda call: call.node.int("groups") == 1)
+DEPTHWISE = Condition(
+    "every channel is a group of its own",
+    lambda call: call.node.int("groups") == call.operand(0).shape[1] == call.operand(1).shape[0] and not _pools(call),
+)
+THREE_BY_THREE = Condition("the kernel is 3x3 without dilation", lambda call: _window(call) == ((3, 3), (1, 1)))
+UNIT_STRIDES = Condition("the strides are 1", lambda call: call.node.ints("strides") == (1, 1))
+THIN_PADS = Condition("there is at most one pixel of padding", lambda call: max(call.node.ints("pads")) <= 1)
 FOUR_AXES = Condition("there are at most four axes", lambda call: len(call.operand(0).shape) <= 4)
 NARROW_ACCUMULATOR = Condition("|acc| < 2^30 is proven", lambda call: call.node.int("acc_bound") < 1 << 30)
 QUANTIZED = Condition("the result is quantized", lambda call: len(call.node.operands) == 5)
@@ -224,6 +272,44 @@ NO_RAW_POOL = Condition(
 
 KERNELS: tuple[KernelDef, ...] = (
     KernelDef(
+        name="depthwise3x3_s8_pie",
+        op="qconv2d",
+        header="p4c_depthwise2d.h",
+        symbol="p4c_depthwise3x3_s8_pie",
+        record="p4c_depthwise2d",
+        parameters=_depthwise_parameters,
+        conditions=(
+            *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING),
+            *(VECTOR_SHIFTS, THREE_BY_THREE, UNIT_STRIDES, THIN_PADS),
+        ),
+        constants=_depthwise3x3_constants,
+        pie=True,
+    ),
+    KernelDef(
+        name="depthwise2d_s8_pie",
+        op="qconv2d",
+        header="p4c_depthwise2d.h",
+        symbol="p4c_depthwise2d_s8_pie",
+        record="p4c_depthwise2d",
+        parameters=_depthwise_parameters,
+        conditions=(
+            *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING),
+            *(VECTOR_SHIFTS, FEW_BORDERS),
+        ),
+        constants=_depthwise_constants,
+        pie=True,
+    ),
+    KernelDef(
+        name="depthwise2d_s8_ref",
+        op="qconv2d",
+        header="p4c_depthwise2d.h",
+        symbol="p4c_depthwise2d_s8_ref",
+        record="p4c_depthwise2d",
+        parameters=_depthwise_parameters,
+        conditions=(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
+        constants=_depthwise_constants,
+    ),
+    KernelDef(
         name="conv2d_s8_pie",
         op="qconv2d",
         header="p4c_conv2d.h",
@@ -231,7 +317,7 @@ KERNELS: tuple[KernelDef, ...] = (
         record="p4c_conv2d",
         parameters=_conv2d_parameters,
         conditions=(
-            *(SIGNED, ONE_IMAGE, ONE_GROUP, NARROW_ACCUMULATOR),
+            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
             *(QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
         ),
         constants=_conv2d_constants,
@@ -246,7 +332,7 @@ KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_conv2d_s8_ref",
         record="p4c_conv2d",
         parameters=_conv2d_parameters,
-        conditions=(SIGNED, ONE_IMAGE, ONE_GROUP, NARROW_ACCUMULATOR, NO_RAW_POOL),
+        conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, NO_RAW_POOL),
         constants=_conv2d_constants,
         scratch=_conv2d_scratch,
         uses_scratch=True,

@@ -310,9 +310,9 @@ const %s : i8[2,2] q(e=[1,2], axis=0) = 1\nconst %t : i8[2,2,2] q(e=[1,2], axis=
 
 
 def test_layouts_that_are_the_same_bytes_are_equal():
-    text = """p4ir 1 after assign-layouts\ngraph g\ninput %x : i8[1,3,1,1] q(e=0)
-%a = relu(%x) : i8[1,3,1,1] q(e=0) nhwc\n%b = max_pool(%a) {kernel=[1,1]} : i8[1,3,1,1] q(e=0)
-%c = reshape(%a) {shape=[1,3]} : i8[1,3] q(e=0)\noutput %a\noutput %b\noutput %c\n"""
+    text = """p4ir 1 after assign-layouts\ngraph g\ninput %x : i8[1,16,1,1] q(e=0)
+%a = relu(%x) : i8[1,16,1,1] q(e=0) nhwc\n%b = max_pool(%a) {kernel=[1,1]} : i8[1,16,1,1] q(e=0)
+%c = reshape(%a) {shape=[1,16]} : i8[1,16] q(e=0)\noutput %a\noutput %b\noutput %c\n"""
     assert faults(parse_graph(text, {})[0]) == []
 
 

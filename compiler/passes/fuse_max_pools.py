@@ -23,6 +23,9 @@ def fuse_max_pools(graph: Graph) -> Graph:
         conv = graph.nodes.get(node.operands[0])
         if conv is None or conv.op != "qconv2d" or conv.type.dtype != "i8" or graph.sole_user(conv.name) is None:
             continue
+        # Grouped convolutions have kernels of their own, which do not pool.
+        if conv.int("groups") != 1:
+            continue
         pooled = conv.ints("pool_kernel") != (1, 1) or conv.ints("pool_strides") != (1, 1)
         if not pooled and all(s >= k for k, s in zip(kernel, strides, strict=True)):
             attrs = {"pool_kernel": kernel, "pool_strides": strides}
