@@ -131,6 +131,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calibrate", type=Path, metavar="FILE", help="pick the input exponent from this data")
     add("--normalize", metavar="M..,S..", help="pixels to inputs: (x/255 - mean)/std per channel, or none")
     add("--dump-ir", nargs="?", const="", metavar="PASS", help="write the IR after every pass (=PASS: that one)")
+    add("--no-pie", action="store_true", help="use scalar kernels only, without the vector unit")
     add("-v", "--verbose", action="store_true", help="say more")
     add("--json", action="store_true", help="machine-readable output")
 
@@ -177,6 +178,7 @@ def compile_options(options: argparse.Namespace) -> Options:
         calibrate=options.calibrate,
         normalize=None if options.normalize is None else Normalization.parse(options.normalize),
         dump_ir=options.dump_ir,
+        pie=not options.no_pie,
     )
 
 

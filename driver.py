@@ -34,7 +34,7 @@ class Options:
 
     `input_dims` and `input_exponents` complete the model, `calibrate` is a data file that picks the exponents of
     inputs without quantizer, `normalize` says how pixels become inputs. `dump_ir` is "" for every pass, a pass name
-    for one, None for none.
+    for one, None for none. Without `pie` only scalar kernels are used.
     """
 
     name: str = ""
@@ -45,6 +45,7 @@ class Options:
     calibrate: Path | None = None
     normalize: Normalization | None = None
     dump_ir: str | None = None
+    pie: bool = True
 
 
 def compile_model(source: Path, options: Options = Options(), output: Path | None = None) -> CompiledModel:
@@ -103,7 +104,7 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
             oracle = Oracle(imported.model, imported.tensors, imported.input_params)
             warnings = imported.warnings
         integer = run_passes(graph, observe, after=after)
-        plan = lower(integer, ESP32P4)
+        plan = lower(integer, ESP32P4, pie=options.pie)
     except ModelError as error:
         raise ModelError(error.problems, file=error.file or str(source)) from error
     return Planned(name, plan, oracle, (*warnings, *doubts(integer)), dumps)

@@ -15,8 +15,8 @@ from .emit import emit_entry, emit_source, uses_pie
 from .emit_header import PixelTable, emit_header
 from .image import CONTROL_BYTES, Image, Segment, write_image
 from .naming import prefix
-from .stack import UnboundedStackError, stack_bound
 from .pie.header import header_text
+from .stack import UnboundedStackError, stack_bound
 from .target import Target
 from .toolchain import Toolchain
 

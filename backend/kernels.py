@@ -50,7 +50,7 @@ def _channel_constants(call: Invocation) -> dict[str, Array | None]:
 
 def _conv2d_parameters(call: Invocation) -> Fields:
     node = call.node
-    x, w = call.operand(0).shape, call.operand(1).shape
+    w = call.operand(1).shape
     out = conv_shape(node, [call.operand(0), call.operand(1)])
     strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
     kernel, pool = node.ints("pool_kernel"), node.ints("pool_strides")
@@ -65,7 +65,7 @@ def _conv2d_parameters(call: Invocation) -> Fields:
 
 
 def _pixel_step(type_: TensorType) -> int:
-    """Elements from one output pixel to the next; the kernels that write row-major order write one channel or pixel."""
+    """Elements from one output pixel to the next; in row-major order there is one channel or one pixel."""
     return type_.pitch if type_.layout == "nhwc" else type_.shape[1]
 
 
@@ -143,7 +143,9 @@ def _borders(call: Invocation) -> int:
     node, width = call.node, call.operand(0).shape[3]
     out = conv_shape(node, [call.operand(0), call.operand(1)])[3]
     stride, left, dilation = node.ints("strides")[1], node.ints("pads")[1], node.ints("dilations")[1]
-    taps = [[0 <= ox * stride - left + k * dilation < width for k in range(call.operand(1).shape[3])] for ox in range(out)]
+    taps = [
+        [0 <= ox * stride - left + k * dilation < width for k in range(call.operand(1).shape[3])] for ox in range(out)
+    ]
     rows = _rows_with_taps(call)
     if not all(map(any, taps)) or not rows:
         return LANES
@@ -255,7 +257,9 @@ NARROW_ACCUMULATOR = Condition("|acc| < 2^30 is proven", lambda call: call.node.
 QUANTIZED = Condition("the result is quantized", lambda call: len(call.node.operands) == 5)
 VECTOR_PIXELS = Condition(
     "pixels begin at multiples of 16 bytes",
-    lambda call: all(type_.layout == "nhwc" and type_.pitch % LANES == 0 for type_ in (call.operand(0), call.node.type)),
+    lambda call: all(
+        type_.layout == "nhwc" and type_.pitch % LANES == 0 for type_ in (call.operand(0), call.node.type)
+    ),
 )
 ALIKE_ROUNDING = Condition(
     "all channels round alike", lambda call: len(call.node.operands) < 5 or _uniform(call.constant(4))
@@ -272,10 +276,10 @@ NO_RAW_POOL = Condition(
 
 KERNELS: tuple[KernelDef, ...] = (
     KernelDef(
-        name="depthwise3x3_s8_pie",
+        name="depthwise3x3_s8",
         op="qconv2d",
         header="p4c_depthwise2d.h",
-        symbol="p4c_depthwise3x3_s8_pie",
+        symbol="p4c_depthwise3x3_s8",
         record="p4c_depthwise2d",
         parameters=_depthwise_parameters,
         conditions=(
@@ -286,10 +290,10 @@ KERNELS: tuple[KernelDef, ...] = (
         pie=True,
     ),
     KernelDef(
-        name="depthwise2d_s8_pie",
+        name="depthwise2d_s8",
         op="qconv2d",
         header="p4c_depthwise2d.h",
-        symbol="p4c_depthwise2d_s8_pie",
+        symbol="p4c_depthwise2d_s8",
         record="p4c_depthwise2d",
         parameters=_depthwise_parameters,
         conditions=(
@@ -310,10 +314,10 @@ KERNELS: tuple[KernelDef, ...] = (
         constants=_depthwise_constants,
     ),
     KernelDef(
-        name="conv2d_s8_pie",
+        name="conv2d_s8",
         op="qconv2d",
         header="p4c_conv2d.h",
-        symbol="p4c_conv2d_s8_pie",
+        symbol="p4c_conv2d_s8",
         record="p4c_conv2d",
         parameters=_conv2d_parameters,
         conditions=(
@@ -338,10 +342,10 @@ KERNELS: tuple[KernelDef, ...] = (
         uses_scratch=True,
     ),
     KernelDef(
-        name="fully_connected_s8_pie",
+        name="fully_connected_s8",
         op="qfully_connected",
         header="p4c_fully_connected.h",
-        symbol="p4c_fully_connected_s8_pie",
+        symbol="p4c_fully_connected_s8",
         record="p4c_fully_connected",
         parameters=_fully_connected_parameters,
         conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, ALIKE_ROUNDING, VECTOR_SHIFTS),
@@ -359,10 +363,10 @@ KERNELS: tuple[KernelDef, ...] = (
         constants=_fully_connected_constants,
     ),
     KernelDef(
-        name="max_pool_s8_pie",
+        name="max_pool_s8",
         op="max_pool",
         header="p4c_pool.h",
-        symbol="p4c_max_pool_s8_pie",
+        symbol="p4c_max_pool_s8",
         record="p4c_pool",
         parameters=_max_pool_parameters,
         conditions=(SIGNED, ONE_IMAGE, VECTOR_PIXELS, NO_PADS),

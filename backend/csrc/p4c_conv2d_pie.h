@@ -98,7 +98,7 @@ P4C_INLINE void p4c_conv2d_pie_row(struct p4c_conv2d p, struct p4c_conv2d_block 
  *
  * Blocks of 16 channels outermost: the weights of a block stay in the L1 cache and are read from memory once.
  */
-P4C_INLINE void p4c_conv2d_s8_pie(struct p4c_conv2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
+P4C_INLINE void p4c_conv2d_s8(struct p4c_conv2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
                                   const int8_t *shifts, const int8_t *roundings, void *y, int8_t *scratch)
 {
     (void)roundings;
@@ -115,7 +115,7 @@ P4C_INLINE void p4c_conv2d_s8_pie(struct p4c_conv2d p, const int8_t *x, const in
             for (int py = 0; py < pooled_h; py++) {
                 for (int r = 0; r < p.pool_h; r++)
                     p4c_conv2d_pie_row(p, block, py * p.pool_stride_h + r, x, scratch + r * p.out_w * P4C_LANES, P4C_LANES);
-                p4c_max_pool_s8_pie(pool, scratch, out + py * pool.out_w * p.out_x);
+                p4c_max_pool_s8(pool, scratch, out + py * pool.out_w * p.out_x);
             }
         }
         block.w += p.kernel_h * p.kernel_w * p.in_c * P4C_LANES;

@@ -80,7 +80,7 @@ P4C_INLINE void p4c_depthwise2d_pie_pixels(struct p4c_depthwise2d p, int oy, int
 
 /* The PIE form for any kernel: conditions as for the convolution. Rows outermost, so that the inputs of all channel
  * blocks of a row are read while they are in the L1 cache. */
-P4C_INLINE void p4c_depthwise2d_s8_pie(struct p4c_depthwise2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
+P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
                                        const int8_t *shifts, const int8_t *roundings, void *y)
 {
     (void)roundings;
@@ -185,7 +185,7 @@ P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, const int8_t 
  *
  * w is [ceil(channels / 16)][kernel_w][kernel_h][16] here, column by column.
  */
-P4C_INLINE void p4c_depthwise3x3_s8_pie(struct p4c_depthwise2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
+P4C_INLINE void p4c_depthwise3x3_s8(struct p4c_depthwise2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
                                         const int8_t *shifts, const int8_t *roundings, void *y)
 {
     (void)roundings;

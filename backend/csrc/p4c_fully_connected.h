@@ -40,7 +40,7 @@ P4C_INLINE void p4c_fully_connected_s8_ref(struct p4c_fully_connected p, const i
 
 /* The PIE form: one pixel of a 1x1 convolution. x, w and y are aligned to 16 bytes. The last block's output goes through
  * a buffer, because y ends where the outputs end. */
-P4C_INLINE void p4c_fully_connected_s8_pie(struct p4c_fully_connected p, const int8_t *x, const int8_t *w,
+P4C_INLINE void p4c_fully_connected_s8(struct p4c_fully_connected p, const int8_t *x, const int8_t *w,
                                            const int32_t *bias, const int8_t *shifts, const int8_t *roundings, void *y)
 {
     (void)roundings;

@@ -66,7 +66,7 @@ P4C_INLINE void p4c_max_pool_pie_run(struct p4c_pool p, const int8_t *input, int
 }
 
 /* The PIE maximum: as the scalar one, without padding, everything aligned to 16 bytes. */
-P4C_INLINE void p4c_max_pool_s8_pie(struct p4c_pool p, const int8_t *x, int8_t *y)
+P4C_INLINE void p4c_max_pool_s8(struct p4c_pool p, const int8_t *x, int8_t *y)
 {
     for (int oy = 0; oy < p.out_h; oy++)
         for (int c = 0; c < p.channels; c += P4C_LANES)
