@@ -31,7 +31,7 @@ def _requantize(call: Invocation) -> Fields:
         return {"raw": 1}
     shift, rounding = call.constant(3), call.constant(4)
     return {
-        "shift": int(shift[0]) if _uniform(shift) else 0,
+        **({"shift": int(shift[0])} if _uniform(shift) else {"per_channel": 1}),
         "rounding": int(rounding[0]) if _uniform(rounding) else 0,
         "qmin": call.node.int("qmin"),
         "qmax": call.node.int("qmax"),

@@ -30,7 +30,7 @@ P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int
     register const int8_t *w __asm__("a1") = weights;
     register int8_t *y __asm__("a2") = output;
     register const int32_t *b __asm__("a3") = bias;
-    register intptr_t shift __asm__("a4") = shifts ? (intptr_t)shifts : q.shift;
+    register intptr_t shift __asm__("a4") = q.per_channel ? (intptr_t)shifts : q.shift;
     register int low __asm__("a5") = q.qmin;
     register int high __asm__("t3") = q.qmax;
     register int output_step __asm__("t4") = p.out_x;
@@ -52,11 +52,11 @@ P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int
         P4C_NEXT_PIXEL("add %[input], %[input], %[pixel_step]\n", "mv a0, %[input]\n", "mv a1, %[weights]\n",
                        "addi %[count], %[count], -1\n", "mv %[row], %[rows]\n")
         "bnez %[count], 1b\n"
-        : "+r"(x), "+r"(w), "+r"(y), "+r"(b), "+r"(shift), [input] "+r"(input), [count] "+r"(count), [row] "=&r"(row)
+        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [input] "+&r"(input), [count] "+&r"(count), [row] "=&r"(row)
         : "r"(low), "r"(high), "r"(output_step), "r"(tap_step), [rows] "r"(rows), [weights] "r"(weights),
           [row_step] "r"(row_step), [pixel_step] "r"(p.stride_w * p.in_x), [columns] "i"(columns),
           [clipped] "i"((p.kernel_w - columns) * P4C_LANES), [unroll] "i"(unroll ? p.kernel_h : 0),
-          [per_channel] "i"(shifts != NULL), [half_even] "i"(q.rounding == P4C_HALF_EVEN),
+          [per_channel] "i"(q.per_channel), [half_even] "i"(q.rounding == P4C_HALF_EVEN),
           [clamps] "i"(q.qmin > -128 || q.qmax < 127)
         : "memory");
 }
@@ -144,7 +144,7 @@ P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, const int8_t 
     register const int8_t *w __asm__("a3") = weights;
     register int8_t *y __asm__("a4") = output;
     register const int32_t *b __asm__("a5") = bias;
-    register intptr_t shift __asm__("t3") = shifts ? (intptr_t)shifts : q.shift;
+    register intptr_t shift __asm__("t3") = q.per_channel ? (intptr_t)shifts : q.shift;
     register int output_step __asm__("t4") = p.out_x;
     register int step0 __asm__("t5") = step[0];
     register int step2 __asm__("t6") = step[2];
@@ -173,10 +173,10 @@ P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, const int8_t 
         ".if %[odd]\n" P4C_DW3_PIXEL(q3, q4, q5, q0, q1, q2, q7, q6)
         ".else\n" P4C_DW3_PIXEL(q0, q1, q2, q3, q4, q5, q6, q7) ".endif\n"
         ".endif\n"
-        : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(w), "+r"(y), "+r"(b), "+r"(shift), [pairs] "+r"(pairs)
+        : "+&r"(x0), "+&r"(x1), "+&r"(x2), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [pairs] "+&r"(pairs)
         : "r"(output_step), "r"(step0), "r"(step1), "r"(step2), "r"(low), "r"(high), [zeros] "r"(p4c_zeros),
           [left_pad] "i"(p.pad_left != 0), [right_pad] "i"(right_pad > 0), [any_pairs] "i"(whole / 2 > 0),
-          [odd] "i"(whole % 2), [per_channel] "i"(shifts != NULL), [half_even] "i"(q.rounding == P4C_HALF_EVEN),
+          [odd] "i"(whole % 2), [per_channel] "i"(q.per_channel), [half_even] "i"(q.rounding == P4C_HALF_EVEN),
           [clamps] "i"(q.qmin > -128 || q.qmax < 127)
         : "memory");
 }

@@ -18,6 +18,9 @@
 /* Register use of all blocks below:
  *   q0 q1 weight rows    q2 input vector, then result    q3-q6 held weight rows    q7 per-channel shifts
  *   a0 input    a1 weights    a2 output    a3 bias    a4 shift    a5 t3 clamp    t4 output step
+ *
+ * Operands that a block changes are "+&r": without the & the compiler may give an operand of equal value the same
+ * register, such as the weights' start and the pointer that walks from it.
  */
 #define P4C_MAC_ROW(q, lane) PIE_VSMULAS_S8_QACC(q, q2, lane)
 #define P4C_MAC_ROW_LOAD(q, lane) PIE_VSMULAS_S8_QACC_LD_INCP(q, a1, q, q2, lane)
@@ -93,7 +96,11 @@ struct p4c_pie_run {
     int output_step;
 };
 
-/* `per_channel` says that `shifts` holds 16 amounts. */
+/* `shifts` holds 16 amounts where the layer has one for each channel.
+ *
+ * Operands that the block changes are early clobbers (&): without, the compiler may give an input that happens to have
+ * the same value, such as `weights` and `w`, the same register.
+ */
 P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts, int rows, int count,
                                  const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
 {
@@ -101,7 +108,7 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
     register const int8_t *w __asm__("a1") = weights;
     register int8_t *y __asm__("a2") = output;
     register const int32_t *b __asm__("a3") = bias;
-    register intptr_t shift __asm__("a4") = shifts ? (intptr_t)shifts : q.shift;
+    register intptr_t shift __asm__("a4") = q.per_channel ? (intptr_t)shifts : q.shift;
     register int low __asm__("a5") = q.qmin;
     register int high __asm__("t3") = q.qmax;
     register int output_step __asm__("t4") = r.output_step;
@@ -126,12 +133,12 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
         P4C_NEXT_PIXEL("add %[input], %[input], %[pixel_step]\n", "mv a0, %[input]\n", "mv a1, %[weights]\n",
                        "addi %[count], %[count], -1\n", "mv %[row], %[rows]\n")
         "bnez %[count], 1b\n"
-        : "+r"(x), "+r"(w), "+r"(y), "+r"(b), "+r"(shift), [input] "+r"(input), [count] "+r"(count),
+        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [input] "+&r"(input), [count] "+&r"(count),
           [row] "=&r"(row), [loop] "=&r"(loop)
         : "r"(low), "r"(high), "r"(output_step), [rows] "r"(rows), [weights] "r"(weights), [row_step] "r"(r.row_step),
           [weight_step] "r"(r.weight_step), [pixel_step] "r"(r.pixel_step), [skip] "r"(r.skip),
           [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part),
-          [skips] "i"(r.skip != 0), [clipped] "i"(r.weight_step != 0), [per_channel] "i"(shifts != NULL),
+          [skips] "i"(r.skip != 0), [clipped] "i"(r.weight_step != 0), [per_channel] "i"(q.per_channel),
           [half_even] "i"(q.rounding == P4C_HALF_EVEN), [clamps] "i"(q.qmin > -128 || q.qmax < 127)
         : "memory");
 }
@@ -144,7 +151,7 @@ P4C_INLINE void p4c_pie_pointwise_run(struct p4c_pie_run r, struct p4c_requantiz
     register const int8_t *w __asm__("a1") = weights;
     register int8_t *y __asm__("a2") = output;
     register const int32_t *b __asm__("a3") = bias;
-    register intptr_t shift __asm__("a4") = shifts ? (intptr_t)shifts : q.shift;
+    register intptr_t shift __asm__("a4") = q.per_channel ? (intptr_t)shifts : q.shift;
     register int low __asm__("a5") = q.qmin;
     register int high __asm__("t3") = q.qmax;
     register int output_step __asm__("t4") = r.output_step;
@@ -163,9 +170,9 @@ P4C_INLINE void p4c_pie_pointwise_run(struct p4c_pie_run r, struct p4c_requantiz
         ".endif\n"
         P4C_NEXT_PIXEL("addi %[count], %[count], -1\n", "", "", "", "")
         "bnez %[count], 1b\n"
-        : "+r"(x), "+r"(w), "+r"(y), "+r"(b), "+r"(shift), [count] "+r"(count)
+        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [count] "+&r"(count)
         : "r"(low), "r"(high), "r"(output_step), [streamed] "r"(streamed),
-          [pixel_skip] "r"(r.pixel_step - 16 * r.full), [full] "i"(r.full), [per_channel] "i"(shifts != NULL),
+          [pixel_skip] "r"(r.pixel_step - 16 * r.full), [full] "i"(r.full), [per_channel] "i"(q.per_channel),
           [half_even] "i"(q.rounding == P4C_HALF_EVEN), [clamps] "i"(q.qmin > -128 || q.qmax < 127)
         : "memory");
 }
@@ -191,7 +198,7 @@ P4C_INLINE void p4c_pie_accumulate(struct p4c_pie_run r, const int8_t *input, co
         "bnez %[loop], 1b\n"
         PIE_ST_QACC_L_L_128_IP(a2, 16) PIE_ST_QACC_L_H_128_IP(a2, 16)
         PIE_ST_QACC_H_L_128_IP(a2, 16) PIE_ST_QACC_H_H_128_IP(a2, 16)
-        : "+r"(x), "+r"(w), "+r"(y), "+r"(b), [loop] "=&r"(loop)
+        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), [loop] "=&r"(loop)
         : [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part)
         : "memory");
 }

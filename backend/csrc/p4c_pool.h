@@ -59,7 +59,7 @@ P4C_INLINE void p4c_max_pool_pie_run(struct p4c_pool p, const int8_t *input, int
         "addi %[count], %[count], -1\n"
         PIE_VST_128_XP(q0, a1, a3)
         "bnez %[count], 1b\n"
-        : "+r"(x), "+r"(y), [count] "+r"(count)
+        : "+&r"(x), "+&r"(y), [count] "+&r"(count)
         : "r"(pixel), "r"(out_step), [row_step] "r"(row_step), [next] "r"(next),
           [height] "i"(p.kernel_h), [width] "i"(p.kernel_w)
         : "memory");

@@ -1,0 +1,157 @@
+"""Every PIE kernel over odd shapes on both chip revisions, through the real path, against the interpreter.
+
+The scalar twins meet the same interpreter in test_kernels.py, so both forms are compared with each other too.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from .graphs import Net, assert_device_identical, compile_graph
+from .test_kernels import CHANNELS, WINDOWS
+
+REVISIONS = ("v1", "v3")
+
+
+def chosen(model):
+    return {step.kernel.name for step in model.plan.steps}
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_convolutions_over_channels(chip_rev):
+    net = Net(11)
+    for inputs, outputs in CHANNELS:
+        x = net.input(inputs, 4, 6)
+        y = net.conv(x, outputs, (3, 3), bias="off", pads=(1, 1, 1, 1), spread=24)
+        net.output(net.quantize(y, 3))
+        net.output(net.quantize(net.conv(x, outputs, (1, 1), bias="int32", spread=24), 3))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert "conv2d_s8" in chosen(model)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_convolutions_over_windows(chip_rev):
+    net = Net(12)
+    for kernel, strides, pads, dilations, size in WINDOWS:
+        for channels in (3, 16, 22):
+            x = net.input(channels, *size)
+            y = net.conv(x, 5, kernel, strides=strides, pads=pads, dilations=dilations, spread=12)
+            net.output(net.quantize(y, 4))
+    assert_device_identical(net.graph, chip_rev=chip_rev)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_large_kernels_and_many_channels(chip_rev):
+    """Kernel rows that are longer than what is unrolled: trips that divide it, and trips of one column."""
+    net = Net(13)
+    for inputs, kernel, dilation in [
+        (96, (3, 3), 1),
+        (64, (5, 5), 1),
+        (80, (2, 4), 2),
+        (70, (3, 3), 1),
+        (272, (1, 1), 1),
+    ]:
+        x = net.input(inputs, 6, 7)
+        attrs = {"pads": (2, 2, 2, 2), "dilations": (dilation, dilation)} if kernel != (1, 1) else {}
+        net.output(net.quantize(net.conv(x, 17, kernel, spread=4, **attrs), 3))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert chosen(model) == {"conv2d_s8", "permute_s8_ref"}
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_requantization_of_every_kind(chip_rev):
+    net = Net(14)
+    layers = [
+        {"bias": "off", "e": 7, "out": 3},
+        {"bias": "int32", "e": 7, "out": 3},
+        {"bias": "none", "e": 7, "out": 3, "qmin": 0},
+        {"bias": "off", "e": range(3, 20), "out": 3, "qmin": -100, "qmax": 3},
+        {"bias": "int32", "e": range(3, 20), "out": 3, "qmin": 0},
+        {"bias": "grid", "e": 7, "out": 11},
+    ]
+    for layer in layers:
+        exponents = layer["e"] if isinstance(layer["e"], int) else list(layer["e"])
+        clamp = {key: layer[key] for key in ("qmin", "qmax") if key in layer}
+        common = {"bias": layer["bias"], "e": exponents, "spread": 32}
+        image = net.quantize(net.conv(net.input(2, 5, 5), 16, (1, 1), spread=24), 4)
+        for y in (
+            net.conv(image, 17, (2, 2), **common),
+            net.conv(image, 17, (1, 1), **common),
+            net.dense(net.input(6), 17, **common),
+        ):
+            net.output(net.quantize(y, layer["out"], **clamp))
+        for kernel, strides in (((3, 3), (1, 1)), ((3, 3), (2, 2))):
+            per_group = exponents if isinstance(exponents, int) else exponents[:16]
+            y = net.conv(
+                image, 16, kernel, groups=16, strides=strides, pads=(1, 1, 1, 1), **(common | {"e": per_group})
+            )
+            net.output(net.quantize(y, layer["out"], **clamp))
+    net.output(net.dense(net.input(9), 5, bias="grid"))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert {"conv2d_s8", "fully_connected_s8", "depthwise3x3_s8", "depthwise2d_s8"} <= chosen(model)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_depthwise_over_channels_and_windows(chip_rev):
+    net = Net(15)
+    for channels in (3, 7, 8, 15, 16, 17, 31, 32, 33, 48):
+        x = net.input(channels, 5, 6)
+        for strides, pads in (((1, 1), (1, 1, 1, 1)), ((1, 1), (0, 0, 0, 0)), ((2, 2), (0, 0, 1, 1))):
+            y = net.conv(x, channels, (3, 3), bias="off", groups=channels, strides=strides, pads=pads, spread=32)
+            net.output(net.quantize(y, 3))
+    for height, width in ((1, 1), (1, 2), (2, 1), (3, 3), (4, 7), (7, 4)):
+        for pads in ((1, 1, 1, 1), (1, 0, 1, 1), (0, 1, 1, 1), (1, 1, 0, 1), (1, 1, 1, 0)):
+            if height + pads[0] + pads[2] >= 3 and width + pads[1] + pads[3] >= 3:
+                y = net.conv(net.input(17, height, width), 17, (3, 3), groups=17, pads=pads, spread=32)
+                net.output(net.quantize(y, 4))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert {"depthwise3x3_s8", "depthwise2d_s8"} <= chosen(model)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_depthwise_over_odd_kernels(chip_rev):
+    net = Net(16)
+    for kernel, strides, pads, dilations, size in WINDOWS:
+        y = net.conv(
+            net.input(20, *size), 20, kernel, groups=20, strides=strides, pads=pads, dilations=dilations, spread=32
+        )
+        net.output(net.quantize(y, 4))
+    y = net.conv(net.input(25, 20, 20), 25, (7, 7), groups=25, strides=(1, 2), pads=(2, 2, 2, 2), spread=32)
+    net.output(net.quantize(y, 3, qmin=0))
+    assert_device_identical(net.graph, chip_rev=chip_rev)
+
+
+def test_groups():
+    net = Net(17)
+    for groups, inputs, outputs in ((2, 6, 4), (3, 9, 33), (4, 4, 8), (5, 5, 5)):
+        y = net.conv(net.input(inputs, 5, 5), outputs, (3, 3), groups=groups, pads=(1, 1, 1, 1), spread=32)
+        net.output(net.same("max_pool", net.quantize(y, 4), kernel=(2, 2), strides=(2, 2)))
+        net.output(net.conv(net.input(inputs, 5, 5), outputs, (3, 3), groups=groups, spread=32))
+    assert_device_identical(net.graph)
+    assert_device_identical(net.graph, pie=False)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_pools_fused_and_alone(chip_rev):
+    net = Net(18)
+    for kernel, strides in [((2, 2), (2, 2)), ((3, 2), (3, 2)), ((1, 1), (2, 3)), ((1, 3), (4, 5)), ((7, 8), (7, 8))]:
+        image = net.quantize(net.conv(net.input(2, 7, 8), 17, pads=(1, 1, 1, 1), spread=24), 4)
+        y = net.quantize(net.conv(image, 33, pads=(1, 1, 1, 1), spread=12), 4)
+        net.output(net.same("max_pool", y, kernel=kernel, strides=strides))
+        net.output(net.same("max_pool", image, kernel=kernel, strides=strides))
+    for kernel, strides in [((3, 3), (2, 2)), ((2, 2), (1, 1))]:
+        image = net.quantize(net.conv(net.input(2, 7, 8), 35, pads=(1, 1, 1, 1), spread=24), 4)
+        net.output(net.same("max_pool", image, kernel=kernel, strides=strides))
+        net.output(net.same("max_pool", image, kernel=kernel, strides=strides, pads=(1, 1, 1, 1)))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert "max_pool_s8" in chosen(model)
+
+
+def test_scalar_code_has_no_vector_instruction():
+    net = Net(19)
+    x = net.quantize(net.conv(net.input(3, 8, 8), 16, pads=(1, 1, 1, 1), spread=24), 4)
+    net.output(net.dense(net.same("reshape", x, shape=(1, 1024)), 10))
+    scalar, vector = compile_graph(net.graph, pie=False), compile_graph(net.graph)
+    assert all(name.endswith("_ref") for name in chosen(scalar))
+    assert "kernels/p4c_pie.h" in vector.build.sources
+    assert "kernels/p4c_pie.h" not in scalar.build.sources
