@@ -48,7 +48,7 @@ class SimulatorSession:
         self._bases = _place(image)
         code = self._bases["code"]
         locate = None if symbolize is None else (lambda address: symbolize(address - code))
-        self._simulator = Simulator(chip_rev, symbolize=locate)
+        self._simulator = Simulator(chip_rev, strict=True, symbolize=locate)
         for segment in image.segments:
             if segment.data:
                 self._simulator.write(self._bases[segment.kind], segment.data)

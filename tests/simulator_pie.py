@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from random import Random
 
 import numpy as np
+import pytest
 
 from p4c.backend.pie.model import execute, is_modelled
 from p4c.backend.pie.state import CFG_WRITABLE, PieState
@@ -55,24 +56,28 @@ class Pair:
         self.sim.write(DATA, data)
 
     def check(self, instruction: Instruction) -> None:
-        """Run the instruction on one random state in both, and compare everything that it may change."""
+        """Compare the instruction on one random state, with random operands."""
         fields = instruction.encodings[self.rev].fields
         operands = {field.name: self.rng.choice(field.values) for field in fields}
-        state = self.random_state(instruction, operands)
+        self.check_state(instruction, operands, self.random_state(instruction, operands))
+
+    def check_state(self, instruction: Instruction, operands: dict[str, int], state: PieState) -> None:
+        """Run the instruction on a state in both, and compare everything that it may change."""
         word = encode(instruction, operands, self.rev)
         self.memory.written = {}
-        self.load(state, word)
-        before = describe(state)
+        numbers = scalars(operands)
+        self.load(state, numbers, word)
+        before = snapshot(state)
         execute(state, self.memory, instruction, operands, self.rev)
         stop = self.sim.run(1)
-        told = f"{instruction.mnemonic} {operands} on {self.rev}, {word:#010x}, from {before}"
-        assert stop.reason == Reason.LIMIT, f"{told}: fault {stop.fault}"
-        assert self.sim.pc == CODE + 4, told
-        self.compare(state, told)
+        different = self.differences(state, numbers)
+        if stop.reason != Reason.LIMIT or self.sim.pc != CODE + 4 or different:
+            told = f"{instruction.mnemonic} {operands} on {self.rev}, {word:#010x}, from {before}"
+            pytest.fail(f"{told}: fault {stop.fault}, pc {self.sim.pc:#x}, {different}")
 
     def random_state(self, instruction: Instruction, operands: dict[str, int]) -> PieState:
         rng, state = self.rng, PieState()
-        for number in (*PIE_REGISTERS, *(operands[name] for name in ("xd", "xs0", "xs1", "xs2") if name in operands)):
+        for number in scalars(operands):
             state.set_x(number, rng.choice((rng.getrandbits(32), rng.randrange(64), 0x80000000, 0x7FFFFFFF, 0)))
         if instruction.memory or instruction.family.endswith("indexed"):
             step = rng.choice((0, 1, -1, 16, -16, 48, -4096, rng.randrange(-4096, 4096)))
@@ -88,7 +93,7 @@ class Pair:
         state.qacc[:] = random_accumulators(rng, instruction.lanes, amount)
         return state
 
-    def load(self, state: PieState, word: int) -> None:
+    def load(self, state: PieState, numbers: set[int], word: int) -> None:
         registers = PieRegisters(
             xacc=state.xacc,
             sar=state.sar,
@@ -99,32 +104,38 @@ class Pair:
         for name in ("q", "qacc", "ua_state"):
             ctypes.memmove(getattr(registers, name), getattr(state, name).tobytes(), getattr(state, name).size)
         self.sim.set_pie(registers)
-        for number in range(1, 32):
+        for number in numbers:
             self.sim.set_x(number, state.x(number))
         self.sim.write(CODE, struct.pack("<I", word))
         self.sim.pc = CODE
 
-    def compare(self, state: PieState, told: str) -> None:
+    def differences(self, state: PieState, numbers: set[int]) -> list[str]:
+        """Names of what the simulator holds otherwise than the model, with both values."""
+        pairs = [(f"x{number}", self.sim.get_x(number), state.x(number)) for number in numbers]
         registers = self.sim.get_pie()
         for name in ("q", "qacc", "ua_state"):
-            found, wanted = bytes(getattr(registers, name)), getattr(state, name).tobytes()
-            assert found == wanted, f"{told}: {name} is {found.hex()}, not {wanted.hex()}"
+            pairs.append((name, bytes(getattr(registers, name)), getattr(state, name).tobytes()))
         for name in ("xacc", "sar", "sar_byte", "fft_bit_width", "cfg"):
-            assert getattr(registers, name) == getattr(state, name), f"{told}: {name}"
-        for number in range(32):
-            assert self.sim.get_x(number) == state.x(number), f"{told}: x{number}"
+            pairs.append((name, getattr(registers, name), getattr(state, name)))
         for address, data in self.memory.written.items():
-            assert self.sim.read(address, len(data)) == data, f"{told}: memory at {address:#x}"
+            pairs.append((f"memory at {address:#x}", self.sim.read(address, len(data)), data))
             self.sim.write(address, self.memory.read(address, len(data)))
+        return [f"{name}: {found!r} not {wanted!r}" for name, found, wanted in pairs if found != wanted]
 
     def check_memory(self) -> None:
         """The simulator wrote nothing that the model did not."""
         assert self.sim.read(DATA, DATA_SIZE) == self.memory.data
 
 
-def describe(state: PieState) -> str:
-    registers = {number: hex(state.x(number)) for number in PIE_REGISTERS}
-    return f"q {state.q.tobytes().hex(' ', 16)} qacc {state.qacc.tobytes().hex()} cfg {state.cfg:#x} x {registers}"
+def scalars(operands: dict[str, int]) -> set[int]:
+    """The integer registers that an instruction may see or change."""
+    return {*PIE_REGISTERS, *(operands[name] for name in ("xd", "xs0", "xs1", "xs2") if name in operands)}
+
+
+def snapshot(state: PieState) -> dict[str, object]:
+    """What a message says about the state before."""
+    registers = [state.x(number) for number in PIE_REGISTERS]
+    return {"q": state.q.tobytes(), "qacc": state.qacc.tobytes(), "cfg": state.cfg, "x8-15, x24-31": registers}
 
 
 def random_bytes(rng: Random, size: int) -> np.ndarray:

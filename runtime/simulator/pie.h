@@ -95,6 +95,7 @@ struct pie_instruction {
     uint8_t needs;        /* enum pie_need */
     bool store;
     bool by_register;     /* post-increment by rs2 */
+    bool indexed;         /* the address is rs1 + 4 * a halfword of qw */
     uint8_t family;
     uint8_t lanes;
     uint8_t memory;
@@ -115,7 +116,7 @@ pie_compute p4c_pie_arithmetic(uint8_t family, uint8_t lanes); /* pie_arithmetic
 pie_compute p4c_pie_shift(uint8_t family, uint8_t lanes);      /* pie_shift.c */
 pie_compute p4c_pie_move(uint8_t family, uint8_t lanes);       /* pie_move.c */
 
-/* pie_memory.c */
+/* pie_memory.c. p4c_pie_address: where the access of an instruction about to be executed goes. */
 pie_access p4c_pie_access(const struct pie_instruction *i);
 uint32_t p4c_pie_address(const struct p4c_sim *sim, const struct pie_instruction *i);
 

@@ -1,35 +1,52 @@
 /* pie_arithmetic.c: the families that compute lane by lane, and PIE's scalar arithmetic. */
 #include "pie_lanes.h"
 
-/* A loop over lanes; `value` may use `x` and `y`, the lanes of qx and qy. */
-#define LANES(name, type, ctype, count, result, value)                          \
-    COMPUTE(name##_##type) {                                                    \
-        const union pie_vector left = Q(qx), right = Q(qy);                     \
-        for (int lane = 0; lane < count; lane++) {                              \
-            const int64_t x = left.type[lane], y = right.type[lane];            \
-            (void)x, (void)y;                                                   \
-            Q(result).type[lane] = (ctype)(value);                              \
-        }                                                                       \
+/* Loops over lanes; `value` may use `x` and `y`, the lanes of qx and qy, as numbers of `xtype`. */
+#define LOOP(type, ctype, xtype, count, result, value)         \
+    for (int lane = 0; lane < count; lane++) {                 \
+        const xtype x = left.type[lane], y = right.type[lane]; \
+        (void)x, (void)y;                                      \
+        to.type[lane] = (ctype)(value);                        \
+    }                                                          \
+    Q(result) = to
+#define LANES(name, type, ctype, xtype, count, result, value)   \
+    COMPUTE(name##_##type) {                                    \
+        const union pie_vector left = Q(qx), right = Q(qy);     \
+        union pie_vector to;                                    \
+        LOOP(type, ctype, xtype, count, result, value);         \
+    }
+
+/* Sums: where nobody wants to know what saturated, a plain clamp, which the host's vector unit does. */
+#define CLAMP(value, low, high) ((value) < (low) ? (low) : (value) > (high) ? (high) : (value))
+#define SUMS(name, type, ctype, count, low, high, value)              \
+    COMPUTE(name##_##type) {                                          \
+        const union pie_vector left = Q(qx), right = Q(qy);           \
+        const ctype scalar = (ctype)sim->x[i->rs1];                   \
+        union pie_vector to;                                          \
+        (void)scalar;                                                 \
+        if (i->saturate && !(sim->pie.cfg & CFG_SAT_ENABLE)) {        \
+            LOOP(type, ctype, int64_t, count, qv, CLAMP(value, low, high)); \
+        } else {                                                      \
+            LOOP(type, ctype, int64_t, count, qv, NARROW(value, low, high)); \
+        }                                                             \
     }
 #define NARROW(value, low, high) narrow(&sim->pie, value, low, high, i->saturate)
 #define SHIFT(value) shift_right(&sim->pie, value, sim->pie.sar, rounding_of(&sim->pie, i))
 
 #define ANY_WIDTH(type, ctype, count, low, high)                           \
-    LANES(vadd, type, ctype, count, qv, NARROW(x + y, low, high))          \
-    LANES(vsub, type, ctype, count, qv, NARROW(x - y, low, high))          \
-    LANES(vmax, type, ctype, count, qz, x > y ? x : y)                     \
-    LANES(vmin, type, ctype, count, qz, x < y ? x : y)                     \
-    LANES(vcmp_eq, type, ctype, count, qz, -(x == y))                      \
-    LANES(vcmp_lt, type, ctype, count, qz, -(x < y))                       \
-    LANES(vcmp_gt, type, ctype, count, qz, -(x > y))                       \
+    SUMS(vadd, type, ctype, count, low, high, x + y)                       \
+    SUMS(vsub, type, ctype, count, low, high, x - y)                       \
+    LANES(vmax, type, ctype, ctype, count, qz, x > y ? x : y)              \
+    LANES(vmin, type, ctype, ctype, count, qz, x < y ? x : y)              \
+    LANES(vcmp_eq, type, ctype, ctype, count, qz, -(x == y))               \
+    LANES(vcmp_lt, type, ctype, ctype, count, qz, -(x < y))                \
+    LANES(vcmp_gt, type, ctype, ctype, count, qz, -(x > y))                \
     COMPUTE(vsat_##type) {                                                 \
         const ctype a = (ctype)sim->x[i->rs1], b = (ctype)sim->x[i->rs2];  \
         const ctype least = a < b ? a : b, most = a < b ? b : a;           \
-        const union pie_vector x = Q(qx);                                  \
-        for (int lane = 0; lane < count; lane++) {                         \
-            ctype value = x.type[lane];                                    \
-            Q(qz).type[lane] = value < least ? least : value > most ? most : value; \
-        }                                                                  \
+        const union pie_vector left = Q(qx), right = left;                 \
+        union pie_vector to;                                               \
+        LOOP(type, ctype, ctype, count, qz, CLAMP(x, least, most));        \
     }                                                                      \
     COMPUTE(max_##type) {                                                  \
         ctype value = Q(qw).type[0];                                       \
@@ -48,9 +65,9 @@
 FOR_EACH_LANE_TYPE(ANY_WIDTH)
 
 #define UP_TO_HALF(type, ctype, count, low, high)                                               \
-    LANES(vmul, type, ctype, count, qz, NARROW(SHIFT(x * y), low, high))                        \
-    LANES(vsadds, type, ctype, count, qv, NARROW(x + (ctype)sim->x[i->rs1], low, high))         \
-    LANES(vssubs, type, ctype, count, qv, NARROW(x - (ctype)sim->x[i->rs1], low, high))         \
+    LANES(vmul, type, ctype, int64_t, count, qz, NARROW(SHIFT(x * y), low, high))               \
+    SUMS(vsadds, type, ctype, count, low, high, x + scalar)                                     \
+    SUMS(vssubs, type, ctype, count, low, high, x - scalar)                                     \
     /* Complex products of one half of the lanes; the other half of the result is kept. */      \
     COMPUTE(cmul_##type) {                                                                      \
         const union pie_vector left = Q(qx), right = Q(qy);                                     \
@@ -72,15 +89,25 @@ static int64_t leak(struct p4c_sim *sim, const struct pie_instruction *i, int64_
     return NARROW(x > 0 ? x : scaled, low, high);
 }
 
+/* vrelu with alpha 0, the plain ReLU, has nothing to shift. */
 #define LEAKY(type, ctype, count, low, high)                                                    \
-    LANES(vrelu, type, ctype, count, qy, leak(sim, i, y, (ctype)sim->x[i->rs2], low, high))      \
-    LANES(vprelu, type, ctype, count, qz, leak(sim, i, y, x, low, high))
+    COMPUTE(vrelu_##type) {                                                                     \
+        const union pie_vector left = Q(qy), right = left;                                      \
+        const ctype alpha = (ctype)sim->x[i->rs2];                                              \
+        union pie_vector to;                                                                    \
+        if (alpha == 0) {                                                                       \
+            LOOP(type, ctype, ctype, count, qy, x > 0 ? x : 0);                                 \
+        } else {                                                                                \
+            LOOP(type, ctype, int64_t, count, qy, leak(sim, i, x, alpha, low, high));           \
+        }                                                                                       \
+    }                                                                                           \
+    LANES(vprelu, type, ctype, int64_t, count, qz, leak(sim, i, y, x, low, high))
 LEAKY(s8, int8_t, 16, INT8_MIN, INT8_MAX)
 LEAKY(s16, int16_t, 8, INT16_MIN, INT16_MAX)
 
-LANES(vabs, s8, int8_t, 16, qv, NARROW(y < 0 ? -y : y, INT8_MIN, INT8_MAX))
-LANES(vabs, s16, int16_t, 8, qv, NARROW(y < 0 ? -y : y, INT16_MIN, INT16_MAX))
-LANES(vabs, s32, int32_t, 4, qv, NARROW(y < 0 ? -y : y, INT32_MIN, INT32_MAX))
+LANES(vabs, s8, int8_t, int64_t, 16, qv, NARROW(y < 0 ? -y : y, INT8_MIN, INT8_MAX))
+LANES(vabs, s16, int16_t, int64_t, 8, qv, NARROW(y < 0 ? -y : y, INT16_MIN, INT16_MAX))
+LANES(vabs, s32, int32_t, int64_t, 4, qv, NARROW(y < 0 ? -y : y, INT32_MIN, INT32_MAX))
 
 COMPUTE(vclamp_s16) {
     const union pie_vector from = Q(qx);

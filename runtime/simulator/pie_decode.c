@@ -66,6 +66,7 @@ static void describe_access(struct pie_instruction *i) {
     case PIE_F_STORE_XACC: i->size = 8; break;
     default: break;
     }
+    i->indexed = i->family == PIE_F_LOAD_INDEXED || i->family == PIE_F_STORE_INDEXED;
     i->store = i->family == PIE_F_STORE_INDEXED;
     switch (i->memory) {
     case PIE_M_LD_XP: i->by_register = true; break;

@@ -8,54 +8,63 @@
 
 #include "pie_lanes.h"
 
-/* Where the access goes: onto its natural alignment, unless CFG lets the hardware split it. */
-uint32_t p4c_pie_address(const struct p4c_sim *sim, const struct pie_instruction *i) {
+static inline uint32_t pointer(const struct p4c_sim *sim, const struct pie_instruction *i) {
     uint32_t address = sim->x[i->rs1];
-    if (i->family == PIE_F_LOAD_INDEXED || i->family == PIE_F_STORE_INDEXED) {
-        address += 4u * sim->pie.q[i->qw].u16[i->select2];
-    }
-    bool split = sim->pie.cfg & (i->store ? CFG_MIS_ST : CFG_MIS_LD) && i->family != PIE_F_LOAD_USAR;
-    return split ? address : address & (0u - i->size);
+    if (i->indexed) address += 4u * sim->pie.q[i->qw].u16[i->select2];
+    return address;
 }
 
-/* What happens silently on the chip and never by intention. */
-static COLD bool rounded_down(struct p4c_sim *sim, const struct pie_instruction *i) {
-    return p4c_record_fault(sim, P4C_SIM_FAULT_ROUNDED_DOWN, sim->x[i->rs1], i->size);
+/* Whether the hardware splits an access off its alignment, instead of dropping the address's low bits. */
+static bool splits(const struct p4c_sim *sim, const struct pie_instruction *i) {
+    return sim->pie.cfg & (i->store ? CFG_MIS_ST : CFG_MIS_LD) && i->family != PIE_F_LOAD_USAR;
 }
 
-static inline bool place(struct p4c_sim *sim, const struct pie_instruction *i, uint32_t *address) {
+uint32_t p4c_pie_address(const struct p4c_sim *sim, const struct pie_instruction *i) {
+    uint32_t address = pointer(sim, i);
+    return splits(sim, i) ? address : address & (0u - i->size);
+}
+
+/* An access off its alignment: dropping the low bits is meant by ld.128.usar alone. */
+static COLD bool place_unaligned(struct p4c_sim *sim, const struct pie_instruction *i, uint32_t *address) {
     *address = p4c_pie_address(sim, i);
-    if (UNLIKELY(sim->x[i->rs1] & (i->size - 1u)) && sim->pie.strict) {
-        bool split = sim->pie.cfg & (i->store ? CFG_MIS_ST : CFG_MIS_LD);
-        if (!split && i->family != PIE_F_LOAD_USAR) return rounded_down(sim, i);
-    }
-    return true;
+    if (!sim->pie.strict || splits(sim, i) || i->family == PIE_F_LOAD_USAR) return true;
+    return p4c_record_fault(sim, P4C_SIM_FAULT_ROUNDED_DOWN, pointer(sim, i), i->size);
 }
 
+static inline bool place(struct p4c_sim *sim, const struct pie_instruction *i, uint32_t size, uint32_t *address) {
+    *address = pointer(sim, i);
+    return LIKELY((*address & (size - 1)) == 0) || place_unaligned(sim, i, address);
+}
+
+/* Beyond one page, or not plain memory. */
+static COLD bool load_slow(struct p4c_sim *sim, uint32_t address, void *data, uint32_t size) {
+    return p4c_sim_read(sim, address, data, size) || p4c_record_fault(sim, P4C_SIM_FAULT_LOAD, address, size);
+}
+
+static COLD bool store_slow(struct p4c_sim *sim, uint32_t address, const void *data, uint32_t size) {
+    if (p4c_memory_writable(sim, address, size)) return p4c_sim_write(sim, address, data, size);
+    return p4c_record_fault(sim, P4C_SIM_FAULT_STORE, address, size);
+}
+
+/* `size` is a constant where these are inlined. */
 static inline bool load(struct p4c_sim *sim, const struct pie_instruction *i, void *data, uint32_t size) {
     uint32_t address;
-    if (!place(sim, i, &address)) return false;
+    if (UNLIKELY(!place(sim, i, size, &address))) return false;
     const uint8_t *host = sim->pages[address >> PAGE_BITS].read;
     uint32_t offset = address & PAGE_MASK;
-    if (LIKELY(host != NULL && offset <= PAGE_SIZE - size)) {
-        memcpy(data, host + offset, size);
-        return true;
-    }
-    if (p4c_sim_read(sim, address, data, size)) return true;
-    return p4c_record_fault(sim, P4C_SIM_FAULT_LOAD, address, size);
+    if (UNLIKELY(host == NULL || offset > PAGE_SIZE - size)) return load_slow(sim, address, data, size);
+    memcpy(data, host + offset, size);
+    return true;
 }
 
 static inline bool store(struct p4c_sim *sim, const struct pie_instruction *i, const void *data, uint32_t size) {
     uint32_t address;
-    if (!place(sim, i, &address)) return false;
+    if (UNLIKELY(!place(sim, i, size, &address))) return false;
     uint8_t *host = sim->pages[address >> PAGE_BITS].write;
     uint32_t offset = address & PAGE_MASK;
-    if (LIKELY(host != NULL && offset <= PAGE_SIZE - size)) {
-        memcpy(host + offset, data, size);
-        return true;
-    }
-    if (p4c_memory_writable(sim, address, size)) return p4c_sim_write(sim, address, data, size);
-    return p4c_record_fault(sim, P4C_SIM_FAULT_STORE, address, size);
+    if (UNLIKELY(host == NULL || offset > PAGE_SIZE - size)) return store_slow(sim, address, data, size);
+    memcpy(host + offset, data, size);
+    return true;
 }
 
 static inline bool finish(struct p4c_sim *sim, const struct pie_instruction *i) {
