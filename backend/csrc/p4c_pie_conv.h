@@ -96,11 +96,7 @@ struct p4c_pie_run {
     int output_step;
 };
 
-/* `shifts` holds 16 amounts where the layer has one for each channel.
- *
- * Operands that the block changes are early clobbers (&): without, the compiler may give an input that happens to have
- * the same value, such as `weights` and `w`, the same register.
- */
+/* `shifts` holds 16 amounts where the layer has one for each channel. */
 P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts, int rows, int count,
                                  const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
 {
