@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional
 
-SEED = 7
+SEED = 1
 HELD_OUT = 360
 FLOAT_EPOCHS, QUANTIZED_EPOCHS = 30, 15
 HERE = Path(__file__).parent
@@ -45,13 +45,13 @@ class Quantizer(nn.Module):
 
 
 class Digits(nn.Module):
-    """Conv-ReLU-MaxPool-Conv-ReLU-Flatten-Linear for images of 8x8."""
+    """Conv-ReLU-MaxPool, Conv-ReLU-MaxPool, Flatten, Linear for images of 8x8."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
         self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
-        self.linear = nn.Linear(32 * 4 * 4, 10)
+        self.linear = nn.Linear(32 * 2 * 2, 10)
         names = ("input", "conv1_weight", "conv1", "conv2_weight", "conv2", "linear_weight")
         self.quantizers = nn.ModuleDict({name: Quantizer() for name in names})
 
@@ -67,8 +67,8 @@ class Digits(nn.Module):
         x = functional.conv2d(x, q["conv1_weight"](self.conv1.weight), self.conv1.bias, padding=1)
         x = functional.max_pool2d(q["conv1"](functional.relu(x)), 2)
         x = functional.conv2d(x, q["conv2_weight"](self.conv2.weight), self.conv2.bias, padding=1)
-        x = q["conv2"](functional.relu(x)).flatten(1)
-        return functional.linear(x, q["linear_weight"](self.linear.weight), self.linear.bias)
+        x = functional.max_pool2d(q["conv2"](functional.relu(x)), 2)
+        return functional.linear(x.flatten(1), q["linear_weight"](self.linear.weight), self.linear.bias)
 
 
 def train(model: Digits, x: Tensor, y: Tensor, epochs: int, rate: float) -> None:
