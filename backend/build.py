@@ -45,12 +45,12 @@ def build(
 ) -> Build:
     """Compile and link a plan under the C name `model`; ToolchainError when code cannot be built or is not sound."""
     sources = _sources(plan, model, chip_revision, pixels)
-    with tempfile.TemporaryDirectory(prefix="p4c-") as name:
-        folder = Path(name)
-        _write(folder, sources)
-        _write(folder, {"entry.c": emit_entry(plan, model).encode(), "image.ld": _csrc("image.ld")})
-        toolchain.compile_object(folder, "entry.c", "entry.o")
-        elf_files = [_link(folder, toolchain, base) for base in BASES]
+    inputs = {**sources, "entry.c": emit_entry(plan, model).encode(), "image.ld": _csrc("image.ld")}
+    try:
+        elf_files = _compiled(inputs, toolchain)
+    except OSError as error:
+        what = f"the folder for temporary files cannot be used: {error.strerror or error}"
+        raise ToolchainError(what, "free some space there, or set TMPDIR to another folder") from error
     elf, moved = (read_elf(data) for data in elf_files)
     if elf.flat != moved.flat:
         at = next(i for i, pair in enumerate(zip(elf.flat, moved.flat, strict=False)) if pair[0] != pair[1])
@@ -63,6 +63,15 @@ def build(
     sources[f"{prefix(model)}.h"] = emit_header(plan, model, stack_bound=stack, pixels=pixels).encode()
     image = make_image(plan, elf, target, chip_revision, stack)
     return Build(sources, elf_files[0], elf, image, write_image(image))
+
+
+def _compiled(inputs: dict[str, bytes], toolchain: Toolchain) -> list[bytes]:
+    """The linked ELF at each of BASES."""
+    with tempfile.TemporaryDirectory(prefix="p4c-") as name:
+        folder = Path(name)
+        _write(folder, inputs)
+        toolchain.compile_object(folder, "entry.c", "entry.o")
+        return [_link(folder, toolchain, base) for base in BASES]
 
 
 def _sources(plan: Plan, model: str, chip_revision: str, pixels: PixelTable | None) -> dict[str, bytes]:
@@ -129,6 +138,7 @@ def replace_folder(folder: Path, contents: dict[str, bytes]) -> None:
 
     Raises OSError when the place cannot be written; an older output folder is then unchanged.
     """
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -137,11 +147,22 @@ def replace_folder(folder: Path, contents: dict[str, bytes]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         fresh.chmod(0o755)
-        old = fresh.with_name(fresh.name + ".old")
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError:
+        _swap(fresh, folder)
+    except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Let `fresh` take the name `folder`; what had it is removed, or keeps it when that fails."""
+    old = fresh.with_name(fresh.name + ".old")
+    present = folder.exists()
+    if present:
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if present:
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -79,10 +79,9 @@ def c_float(value: float) -> str:
 
 def _emit_pixels(out: CWriter, model: str, pixels: PixelTable) -> None:
     mean, std = (", ".join(str(value) for value in values) for values in (pixels.mean, pixels.std))
+    formula = f"quantize((pixel / 255 - mean) / std), mean {mean}, std {std}" if mean else "quantize(pixel)"
     out.line()
-    out.line(
-        f"/* The stored input for a pixel 0..255: quantize((pixel / 255 - mean) / std), mean {mean}, std {std}. */"
-    )
+    out.line(f"/* The stored input for a pixel 0..255: {formula}. */")
     out.line(f"#define {macro(model, 'PIXEL_CHANNELS')} {len(pixels.table)}")
     out.line(f"static const int8_t {prefix(model)}_from_pixel[{len(pixels.table)}][256] __attribute__((unused)) = {{")
     with out.indent():

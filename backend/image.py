@@ -16,6 +16,9 @@ HEADER = struct.Struct("<4sHHBBH32sIIIIIII")
 SEGMENT = struct.Struct("<BBHIIIII")
 CRC = struct.Struct("<I")
 
+# Memory is allocated in whole cache lines.
+LINE = 128
+
 KINDS = {"code": 1, "weights": 2, "arena": 3}
 REGIONS = {"any": 0, "l2mem": 1, "psram": 2, "tcm": 3}
 
@@ -106,7 +109,27 @@ def read_image(data: bytes) -> Image:
     image = Image(chip_revision=revision, segments=segments, **dict(zip(names, fields[7:14], strict=True)))
     if image.model_hash != fields[6]:
         raise InputError("the hash in the image header is not that of its segments", advice)
+    if fault := _layout_fault(image):
+        raise InputError(fault, advice)
+    if write_image(image) != data:
+        raise InputError("the image holds bytes that belong to no segment, or lacks some", advice)
     return image
+
+
+def _layout_fault(image: Image) -> str:
+    """What a loader cannot work with, "" when all is well; see firmware/IMAGE.md, Loading."""
+    kinds = [segment.kind for segment in image.segments]
+    if kinds != list(KINDS):
+        return f"the image has the segments {', '.join(kinds) or 'none'}, expected {', '.join(KINDS)}"
+    code, _, arena = image.segments
+    if any(s.alignment & (s.alignment - 1) or not s.alignment or s.size % LINE for s in image.segments):
+        return f"a segment's alignment is no power of two, or its size no multiple of {LINE}"
+    if image.entry_offset % 2 or not CONTROL_BYTES <= image.entry_offset < len(code.data):
+        return f"the entry at {image.entry_offset:#x} lies outside the code"
+    blocks = ((image.input_offset, image.input_bytes), (image.output_offset, image.output_bytes))
+    if any(offset + size > arena.size for offset, size in blocks):
+        return "the input or output block lies outside the arena segment"
+    return ""
 
 
 def _read_segment(data: bytes, position: int, advice: str) -> Segment:

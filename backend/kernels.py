@@ -8,8 +8,9 @@ import numpy as np
 
 from ..compiler.ir import Array, TensorType
 from ..compiler.ops.convolution import conv_shape
-from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+from .conditions import BYTES, FOUR_AXES, ONE_IMAGE, SIGNED, WORDS
+from .elementwise_kernels import ELEMENTWISE_KERNELS
 
 LANES = 16
 
@@ -138,6 +139,13 @@ def _window(call: Invocation) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return call.operand(1).shape[2:], call.node.ints("dilations")
 
 
+def _conv2d_first_scratch(call: Invocation) -> int:
+    """A ring of four padded rows, and the interleaved strip; see p4c_conv2d_first_pie.h."""
+    row = 32 + -(-call.operand(0).shape[3] // LANES) * LANES
+    columns = 2 * call.node.type.shape[3] + 2
+    return 4 * row + 4 * -(-columns // LANES) * LANES
+
+
 def _borders(call: Invocation) -> int:
     """The most output columns at one side whose kernel the image's border clips; LANES if one sees no tap at all."""
     node, width = call.node, call.operand(0).shape[3]
@@ -205,11 +213,6 @@ def _max_pool_parameters(call: Invocation) -> Fields:
     }
 
 
-def _clamp_parameters(call: Invocation) -> Fields:
-    low, high = (quantized_bound(bound, call.node.type) for bound in clip_bounds(call.node))
-    return {"elements": call.node.type.bytes, "qmin": low, "qmax": high}
-
-
 def _permute_fields(sizes: tuple[int, ...], steps: tuple[int, ...]) -> Fields:
     """struct p4c_permute for up to four axes; axes that are missing have size 1."""
     sizes, steps = (1,) * (4 - len(sizes)) + sizes, (0,) * (4 - len(steps)) + steps
@@ -241,10 +244,6 @@ def _copy_parameters(call: Invocation) -> Fields:
     return _permute_fields((call.node.type.elements,), (1,))
 
 
-BYTES = Condition("the elements are bytes", lambda call: call.operand(0).dtype in ("i8", "u8"))
-WORDS = Condition("the elements are words", lambda call: call.operand(0).dtype == "i32")
-SIGNED = Condition("the input is int8", lambda call: call.operand(0).dtype == "i8")
-ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] == 1)
 DEPTHWISE = Condition(
     "every channel is a group of its own",
     lambda call: call.node.int("groups") == call.operand(0).shape[1] == call.operand(1).shape[0] and not _pools(call),
@@ -252,7 +251,6 @@ DEPTHWISE = Condition(
 THREE_BY_THREE = Condition("the kernel is 3x3 without dilation", lambda call: _window(call) == ((3, 3), (1, 1)))
 UNIT_STRIDES = Condition("the strides are 1", lambda call: call.node.ints("strides") == (1, 1))
 THIN_PADS = Condition("there is at most one pixel of padding", lambda call: max(call.node.ints("pads")) <= 1)
-FOUR_AXES = Condition("there are at most four axes", lambda call: len(call.operand(0).shape) <= 4)
 NARROW_ACCUMULATOR = Condition("|acc| < 2^30 is proven", lambda call: call.node.int("acc_bound") < 1 << 30)
 QUANTIZED = Condition("the result is quantized", lambda call: len(call.node.operands) == 5)
 VECTOR_PIXELS = Condition(
@@ -267,6 +265,16 @@ ALIKE_ROUNDING = Condition(
 VECTOR_SHIFTS = Condition(
     "shifts are 0 to 31",
     lambda call: len(call.node.operands) < 5 or bool(((call.constant(3) >= 0) & (call.constant(3) < 32)).all()),
+)
+ALIKE_SHIFTS = Condition("all channels shift alike", lambda call: _uniform(call.constant(3)))
+ONE_CHANNEL = Condition("the input has one channel", lambda call: call.operand(0).shape[1] == 1)
+VECTOR_OUTPUT = Condition(
+    "output pixels begin at multiples of 16 bytes",
+    lambda call: call.node.type.layout == "nhwc" and call.node.type.pitch % LANES == 0,
+)
+TWO_BY_TWO_POOL = Condition(
+    "a 2x2 max-pool follows",
+    lambda call: call.node.ints("pool_kernel") == call.node.ints("pool_strides") == (2, 2),
 )
 FEW_BORDERS = Condition("at most four columns at either side see a clipped kernel", lambda call: _borders(call) <= 4)
 NO_PADS = Condition("there is no padding", lambda call: not any(call.node.ints("pads")))
@@ -312,6 +320,22 @@ KERNELS: tuple[KernelDef, ...] = (
         parameters=_depthwise_parameters,
         conditions=(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
         constants=_depthwise_constants,
+    ),
+    KernelDef(
+        name="conv2d_first_s8",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_first_s8",
+        record="p4c_conv2d",
+        parameters=_conv2d_parameters,
+        conditions=(
+            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, ALIKE_ROUNDING, VECTOR_SHIFTS, ALIKE_SHIFTS),
+            *(ONE_CHANNEL, VECTOR_OUTPUT, THREE_BY_THREE, UNIT_STRIDES, THIN_PADS, TWO_BY_TWO_POOL),
+        ),
+        constants=_conv2d_constants,
+        scratch=_conv2d_first_scratch,
+        uses_scratch=True,
+        pie=True,
     ),
     KernelDef(
         name="conv2d_s8",
@@ -381,19 +405,7 @@ KERNELS: tuple[KernelDef, ...] = (
         parameters=_max_pool_parameters,
         conditions=(SIGNED, ONE_IMAGE),
     ),
-    *(
-        KernelDef(
-            name="clamp_s8_ref",
-            op=op,
-            header="p4c_elementwise.h",
-            symbol="p4c_clamp_s8_ref",
-            record="p4c_clamp",
-            parameters=_clamp_parameters,
-            conditions=(SIGNED,),
-            in_place=True,
-        )
-        for op in ("relu", "clip")
-    ),
+    *ELEMENTWISE_KERNELS,
     *(
         KernelDef(
             name=f"permute_{suffix}_ref",

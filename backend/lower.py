@@ -165,10 +165,14 @@ def _place(
             ranges[f"{node.name}.scratch"] = LiveRange(f"{node.name}.scratch", size, step, step)
         if node.name in buffers:
             continue
-        source = views.get(node.operands[0], node.operands[0])
-        source = owner.get(source, source)
+        candidates = [
+            owner.get(views.get(name, name), views.get(name, name))
+            for name in (node.operands[index] for index in kernel.in_place)
+            if graph.type_of(name).shape == node.type.shape
+        ]
         last = last_use.get(node.name, step)
-        if kernel.in_place and source in ranges and ranges[source].last == step:
+        source = next((name for name in candidates if name in ranges and ranges[name].last == step), None)
+        if source is not None:
             owner[node.name] = source
             ranges[source] = LiveRange(source, ranges[source].size, ranges[source].first, last)
         else:

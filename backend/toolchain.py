@@ -25,12 +25,16 @@ COMMON_FLAGS = (
 
 @dataclass(frozen=True)
 class Toolchain:
-    """How to call one compiler and its linker; `program` is looked up on PATH, "" for a Python package's."""
+    """How to call one compiler and its linker; `program` is looked up on PATH, "" for a Python package's.
+
+    `linker_prefix` stands before options that are meant for the linker.
+    """
 
     name: str
     program: str
     compile: tuple[str, ...]
     link: tuple[str, ...]
+    linker_prefix: str = ""
 
     def version(self) -> str:
         """The compiler's first version line; ToolchainError when it cannot be run."""
@@ -54,7 +58,8 @@ class Toolchain:
 
     def link_image(self, folder: Path, objects: Sequence[str], script: str, base: int, result: str) -> None:
         """Link objects with a linker script at `base`."""
-        argv = [*self._first(), *self.link, f"--defsym=P4C_BASE={base:#x}", "-T", script, *objects, "-o", result]
+        symbol = f"{self.linker_prefix}--defsym=P4C_BASE={base:#x}"
+        argv = [*self._first(), *self.link, symbol, "-T", script, *objects, "-o", result]
         self._run(argv, folder, LINK_TIMEOUT, "linking the model")
 
     def _run(self, argv: Sequence[str], folder: Path, timeout: int, what: str) -> None:
@@ -64,7 +69,7 @@ class Toolchain:
 def _gnu(program: str) -> Toolchain:
     """A GNU compiler; it links through its own driver, which finds its linker."""
     link = ("-nostdlib", "-nostartfiles", "-static", "-Wl,--no-warn-rwx-segments")
-    return Toolchain(program, program, ("-march=rv32imafc_zicsr",), link)
+    return Toolchain(program, program, ("-march=rv32imafc_zicsr",), link, linker_prefix="-Wl,")
 
 
 TOOLCHAINS: dict[str, Toolchain] = {

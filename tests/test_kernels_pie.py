@@ -132,6 +132,26 @@ def test_groups():
 
 
 @pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_first_layers_on_one_channel(chip_rev):
+    net = Net(20)
+    cases = [
+        (28, 28, (1, 1, 1, 1), 16, "off"),
+        (8, 8, (1, 1, 1, 1), 33, "int32"),
+        (5, 7, (0, 0, 0, 0), 16, "off"),
+        (6, 9, (1, 0, 1, 1), 5, "grid"),
+        (9, 30, (0, 1, 1, 0), 17, "none"),
+        (4, 33, (1, 1, 0, 0), 16, "off"),
+        (2, 2, (1, 1, 1, 1), 2, "off"),
+    ]
+    for height, width, pads, outputs, bias in cases:
+        for qmin in (-128, 0):
+            y = net.quantize(net.conv(net.input(1, height, width), outputs, pads=pads, bias=bias), 3, qmin=qmin)
+            net.output(net.same("max_pool", y, kernel=(2, 2), strides=(2, 2)))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert chosen(model) == {"conv2d_first_s8", "permute_s8_ref"}
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
 def test_pools_fused_and_alone(chip_rev):
     net = Net(18)
     for kernel, strides in [((2, 2), (2, 2)), ((3, 2), (3, 2)), ((1, 1), (2, 3)), ((1, 3), (4, 5)), ((7, 8), (7, 8))]:

@@ -15,4 +15,17 @@ P4C_INLINE void p4c_clamp_s8_ref(struct p4c_clamp p, const int8_t *x, int8_t *y)
     for (int i = 0; i < p.elements; i++) y[i] = (int8_t)p4c_clamp(x[i], p.qmin, p.qmax);
 }
 
+struct p4c_rescale {
+    int elements;
+    int shift;
+    int qmin, qmax;
+};
+
+/* y = clamp(x * 2^-shift), rounded half to even: from one power-of-two grid to another; y may be x. */
+P4C_INLINE void p4c_requantize_s8_ref(struct p4c_rescale p, const int8_t *x, int8_t *y)
+{
+    for (int i = 0; i < p.elements; i++)
+        y[i] = (int8_t)p4c_clamp(p4c_shift_round(x[i], p.shift, P4C_HALF_EVEN), p.qmin, p.qmax);
+}
+
 #endif

@@ -1,0 +1,133 @@
+"""The rows of the kernel table whose results depend on one element of each operand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..compiler.ir import Array, TensorType
+from ..compiler.ops.elementwise import clip_bounds, quantized_bound
+from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+from .conditions import FOUR_AXES, SIGNED
+
+
+def _clamp_parameters(call: Invocation) -> Fields:
+    low, high = (quantized_bound(bound, call.node.type) for bound in clip_bounds(call.node))
+    return {"elements": call.node.type.bytes, "qmin": low, "qmax": high}
+
+
+def _requantize_parameters(call: Invocation) -> Fields:
+    return {"elements": call.node.type.bytes, **_shift_fields(call)}
+
+
+def _shift_fields(call: Invocation) -> Fields:
+    return {name: call.node.int(name) for name in ("shift", "qmin", "qmax")}
+
+
+def _add_parameters(call: Invocation) -> Fields:
+    x, y = call.node.ints("factors")
+    return {"walk": _walk(call), "x_factor": x, "y_factor": y, **_shift_fields(call)}
+
+
+def _mul_parameters(call: Invocation) -> Fields:
+    return {"walk": _walk(call), **_shift_fields(call)}
+
+
+def _walk(call: Invocation) -> Fields:
+    """struct p4c_walk: one run over all bytes where nothing is repeated, else axis by axis."""
+    types = (call.operand(0), call.operand(1))
+    if all(type_.shape == call.node.type.shape for type_ in types):
+        sizes, steps, padding = (call.node.type.bytes,), [(1,), (1,)], 0
+    else:
+        sizes, padding = _physical_sizes(call.node.type)
+        steps = [_repeating_steps(type_) for type_ in types]
+    fields: dict[str, int | Fields] = {"size": _axes((1,) * (4 - len(sizes)) + sizes)}
+    for name, step in zip(("x_step", "y_step"), steps, strict=True):
+        fields[name] = _axes((0,) * (4 - len(step)) + step)
+    return {**fields, "padding": padding}
+
+
+def _axes(values: tuple[int, ...]) -> Fields:
+    return {f"[{axis}]": value for axis, value in enumerate(values)}
+
+
+def _physical_sizes(type_: TensorType) -> tuple[tuple[int, ...], int]:
+    """Lengths of the axes in the order of memory, and the padding behind each run along the last."""
+    if type_.layout == "row":
+        return type_.shape, 0
+    n, c, h, w = type_.shape
+    return (n, h, w, c), type_.pitch - c
+
+
+def _repeating_steps(type_: TensorType) -> tuple[int, ...]:
+    """Distances between neighbours along the axes in the order of memory; 0 where one element is repeated."""
+    sizes, padding = _physical_sizes(type_)
+    pitches = (*sizes[:-1], sizes[-1] + padding)
+    steps = (math.prod(pitches[axis + 1 :]) for axis in range(len(sizes)))
+    return tuple(0 if size == 1 else step for size, step in zip(sizes, steps, strict=True))
+
+
+def _second_constant(call: Invocation) -> dict[str, Array | None]:
+    """The second operand as it lies in memory."""
+    array, type_ = call.constant(1), call.operand(1)
+    if type_.layout == "nhwc":
+        array = np.pad(array, ((0, 0), (0, type_.pitch - array.shape[1]), (0, 0), (0, 0))).transpose(0, 2, 3, 1)
+    return {"operand": np.ascontiguousarray(array)}
+
+
+COMPUTED = Condition("the second operand is computed", lambda call: call.node.operands[1] not in call.graph.constants)
+
+ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
+    *(
+        KernelDef(
+            name="clamp_s8_ref",
+            op=op,
+            header="p4c_elementwise.h",
+            symbol="p4c_clamp_s8_ref",
+            record="p4c_clamp",
+            parameters=_clamp_parameters,
+            conditions=(SIGNED,),
+            in_place=(0,),
+        )
+        for op in ("relu", "clip")
+    ),
+    KernelDef(
+        name="requantize_s8_ref",
+        op="requantize",
+        header="p4c_elementwise.h",
+        symbol="p4c_requantize_s8_ref",
+        record="p4c_rescale",
+        parameters=_requantize_parameters,
+        conditions=(SIGNED,),
+        in_place=(0,),
+    ),
+    *(
+        row
+        for word, parameters in (("add", _add_parameters), ("mul", _mul_parameters))
+        for row in (
+            KernelDef(
+                name=f"{word}_s8_ref",
+                op=f"q{word}",
+                header=f"p4c_{word}.h",
+                symbol=f"p4c_{word}_s8_ref",
+                record=f"p4c_{word}",
+                parameters=parameters,
+                conditions=(SIGNED, FOUR_AXES, COMPUTED),
+                operands=2,
+                in_place=(0, 1),
+            ),
+            KernelDef(
+                name=f"{word}_s8_ref",
+                op=f"q{word}",
+                header=f"p4c_{word}.h",
+                symbol=f"p4c_{word}_s8_ref",
+                record=f"p4c_{word}",
+                parameters=parameters,
+                conditions=(SIGNED, FOUR_AXES),
+                constants=_second_constant,
+                in_place=(0,),
+            ),
+        )
+    ),
+)
