@@ -199,14 +199,17 @@ def compiled(options: argparse.Namespace, output: Path | None) -> CompiledModel:
 
 def _dump_folder(options: argparse.Namespace) -> Path | None:
     """Where a command that writes no output folder of its own puts dumps: the default output folder."""
-    return None if options.dump_ir is None else options.model.with_suffix(".p4c")
+    from .driver import default_output
+
+    return None if options.dump_ir is None else default_output(options.model)
 
 
 def run_compile(options: argparse.Namespace) -> int:
     """`p4c model.onnx`."""
+    from .driver import default_output
     from .runtime.render import print_report
 
-    output = options.output or Path(f"{options.model.stem}.p4c")
+    output = options.output or default_output(options.model)
     model = compiled(options, output)
     if options.json:
         report = json.loads(model.files["report.json"])

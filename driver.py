@@ -13,11 +13,11 @@ from .backend.build import Build, build, replace_folder
 from .backend.emit_header import PixelTable
 from .backend.lower import lower
 from .backend.naming import c_name
-from .backend.report import manifest_json, report_json
+from .backend.report import MANIFEST_SCHEMA, manifest_json, report_json
 from .backend.target import ESP32P4
 from .backend.toolchain import find_toolchain
 from .compiler.dump import dump_files, read_dump
-from .compiler.errors import InputError, ModelError, Problem
+from .compiler.errors import InputError, IRError, ModelError, Problem
 from .compiler.float32 import doubts
 from .compiler.numerics import quantize
 from .compiler.passes import PASS_NAMES, Stage, run_passes
@@ -46,6 +46,11 @@ class Options:
     normalize: Normalization | None = None
     dump_ir: str | None = None
     pie: bool = True
+
+
+def default_output(source: Path) -> Path:
+    """The output folder where none is given: <stem>.p4c in the working folder."""
+    return Path(f"{source.stem}.p4c")
 
 
 def compile_model(source: Path, options: Options = Options(), output: Path | None = None) -> CompiledModel:
@@ -96,6 +101,9 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
     try:
         if source.suffix == ".p4ir":
             graph, after = read_dump(source)
+            if after not in PASS_NAMES:
+                advice = f"write one of {', '.join(PASS_NAMES)} into its first line"
+                raise IRError(f"the graph stands after {after!r}, which is no pass", advice, file=str(source))
             name, oracle = graph.name, None
             warnings: tuple[Problem, ...] = ()
         else:
@@ -106,8 +114,28 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
         integer = run_passes(graph, observe, after=after)
         plan = lower(integer, ESP32P4, pie=options.pie)
     except ModelError as error:
-        raise ModelError(error.problems, file=error.file or str(source)) from error
+        raise ModelError([*error.problems, *further_problems(error)], file=error.file or str(source)) from error
     return Planned(name, plan, oracle, (*warnings, *doubts(integer)), dumps)
+
+
+def further_problems(error: ModelError) -> list[Problem]:
+    """What the stages behind a failed one find wrong with the rest of the model.
+
+    What they say of reals is left out: it mostly follows from a quantizer that has been missed before.
+    """
+    if error.rest is None:
+        return []
+    try:
+        lower(run_passes(error.rest, lambda stage: None, after=error.after), ESP32P4)
+    except ModelError as later:
+        named = {(problem.node, problem.tensor) for problem in error.problems}
+        reals = {name for name in (*error.rest.inputs, *error.rest.nodes) if not error.rest.type_of(name).quantized}
+        fresh = [p for p in later.problems if (p.node, p.tensor) not in named and p.tensor not in reals]
+        return [*fresh, *(p for p in further_problems(later) if p.tensor not in reals)]
+    except (IRError, RuntimeError):
+        # The rest is no graph that anybody made.
+        return []
+    return []
 
 
 def _import(source: Path, options: Options) -> Imported:
@@ -155,11 +183,21 @@ def _products(planned: Planned, built: Build, model: str) -> dict[str, bytes]:
 
 
 def _write(output: Path, files: dict[str, bytes]) -> None:
-    if output.exists() and not (output / "manifest.json").exists() and (output.is_file() or any(output.iterdir())):
-        what = f"the output folder {output} exists and is not one that p4c wrote"
-        raise InputError(what, "remove it, or give another place with -o")
     try:
+        if output.exists() and not _may_replace(output):
+            what = f"the output folder {output} exists and is not one that p4c wrote"
+            raise InputError(what, "remove it, or give another place with -o")
         replace_folder(output, files)
     except OSError as error:
         what = f"the output folder {output} cannot be written: {error.strerror or error}"
         raise InputError(what, "give a place that you may write with -o") from error
+
+
+def _may_replace(folder: Path) -> bool:
+    """True for an empty folder, and for one whose manifest is ours."""
+    if not folder.is_dir():
+        return False
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return not any(folder.iterdir())
+    return MANIFEST_SCHEMA.split("/")[0].encode() in manifest.read_bytes()

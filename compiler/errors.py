@@ -70,13 +70,20 @@ class InputError(P4CError):
 class ModelError(InputError):
     """One or more problems of a model.
 
-    `rest` is the graph in which an input stands for each value that has a problem, so that what comes next can find
-    more of them; None where nothing is left to look at.
+    `rest` is the graph in which an input stands for each value that has a problem, so that what comes after the pass
+    `after` can find more of them; None where nothing is left to look at.
     """
 
-    def __init__(self, problems: Problem | Sequence[Problem], *, file: str = "", rest: Graph | None = None) -> None:
+    def __init__(
+        self,
+        problems: Problem | Sequence[Problem],
+        *,
+        file: str = "",
+        rest: Graph | None = None,
+        after: str = "import",
+    ) -> None:
         super().__init__(problems, file=file)
-        self.rest = rest
+        self.rest, self.after = rest, after
 
 
 class IRError(InputError):

@@ -52,7 +52,7 @@ def import_model(source: Path | bytes, options: ImportOptions = ImportOptions())
     found = tuple(dict.fromkeys(problems))
     errors = [problem for problem in found if not problem.warning]
     if errors:
-        raise ModelError(errors, file=_file(source))
+        raise ModelError(errors, file=_file(source), rest=_rest(result.graph))
     return Imported(result.graph, proto, found, result.tensors, result.input_params)
 
 
@@ -81,6 +81,14 @@ def _read(source: Path | bytes, options: ImportOptions, problems: list[Problem])
     # Node by node into the IR.
     name = proto.graph.name if isinstance(source, bytes) else source.stem
     return proto, assemble(model, Graph(name), options.input_exponents, problems)
+
+
+def _rest(graph: Graph) -> Graph | None:
+    """What was imported of a model with problems, its outputs what no node uses; None when that is nothing."""
+    rest = graph.copy()
+    rest.outputs = [name for name in rest.nodes if not rest.users(name)]
+    rest.remove_unused()
+    return rest if rest.outputs else None
 
 
 def _file(source: Path | bytes) -> str:

@@ -17,10 +17,11 @@ def onnx_dtype(border: Border) -> np.dtype[np.generic]:
     return np.dtype(np.float32 if border.real else border.type.numpy)
 
 
-def check_inputs(plan: Plan, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+def check_inputs(plan: Plan, x: Array | Mapping[str, Array], *, raw: bool = False) -> dict[str, Array]:
     """`x` as one array per ONNX input, each [N, ...] of the right dtype; InputError says what does not fit.
 
-    A single array stands for the only input. N may be anything, but is the same for all.
+    A single array stands for the only input. N may be anything, but is the same for all. With `raw` the arrays hold
+    the stored integers.
     """
     names = [border.name for border in plan.inputs]
     if not isinstance(x, Mapping):
@@ -31,22 +32,23 @@ def check_inputs(plan: Plan, x: Array | Mapping[str, Array]) -> dict[str, Array]
     if set(x) != set(names):
         found, expected = ", ".join(map(repr, x)) or "none", ", ".join(map(repr, names))
         raise InputError(f"arrays for the inputs {found}, expected {expected}", "name each input of the model once")
-    arrays = {border.name: _checked(border, np.asarray(x[border.name])) for border in plan.inputs}
+    arrays = {border.name: _checked(border, np.asarray(x[border.name]), raw) for border in plan.inputs}
     if len({len(array) for array in arrays.values()}) > 1:
         counts = ", ".join(f"{name!r} {len(array)}" for name, array in arrays.items())
         raise InputError(f"the inputs have different numbers of rows: {counts}", "give as many rows of each")
     return arrays
 
 
-def _checked(border: Border, array: Array) -> Array:
-    shape, dtype = border.type.shape, onnx_dtype(border)
+def _checked(border: Border, array: Array, raw: bool) -> Array:
+    shape, dtype = border.type.shape, np.dtype(border.type.numpy) if raw else onnx_dtype(border)
     if array.ndim != len(shape) or array.shape[1:] != shape[1:]:
         expected = ["N", *shape[1:]]
         what = f"input {border.name!r} has shape {list(array.shape)}, expected [{', '.join(map(str, expected))}]"
         raise InputError(what, "reshape the array; the first axis counts rows")
     if array.dtype != dtype:
         what = f"input {border.name!r} is {array.dtype}, expected {dtype}"
-        raise InputError(what, f"convert it first: x.astype(numpy.{dtype})")
+        advice = "give the stored integers" if raw else f"convert it first: x.astype(numpy.{dtype})"
+        raise InputError(what, advice)
     return array
 
 

@@ -96,14 +96,9 @@ def load_data(path: Path, inputs: Sequence[InputSpec], normalization: Normalizat
     arrays = _read(path)
     found: dict[str, Array] = {}
     for spec in inputs:
-        names = [spec.name, *(("input", "x", "") if len(inputs) == 1 else ())]
-        key = next((name for name in names if name in arrays), None)
-        if key is None:
-            has = ", ".join(map(repr, arrays)) or "nothing"
-            advice = f"save it as numpy.savez(path, {spec.name if spec.name.isidentifier() else 'input'}=x)"
-            raise InputError(f"{path} has no array for the input {spec.name!r}; it holds {has}", advice)
-        found[spec.name] = _fitted(arrays[key], spec, normalization, path)
-    labels = arrays.get("y")
+        array = _pick(arrays, spec.name, path, only=len(inputs) == 1)
+        found[spec.name] = _fitted(array, spec, normalization, path)
+    labels = None if "y" in found else arrays.get("y")
     rows = len(next(iter(found.values())))
     if labels is not None and labels.shape != (rows,):
         what = f"{path}: labels y have shape {list(labels.shape)}, expected [{rows}]"
@@ -112,11 +107,21 @@ def load_data(path: Path, inputs: Sequence[InputSpec], normalization: Normalizat
 
 
 def load_raw(path: Path, plan: Plan) -> dict[str, Array]:
-    """Stored integers for `run(raw=True)` from a .npy (the only input) or .npz (by input name), unchanged."""
+    """Stored integers for `run(raw=True)`, from arrays named as for load_data and unchanged."""
     arrays = _read(path)
-    if "" in arrays:
-        return {plan.inputs[0].name: arrays[""]}
-    return {border.name: arrays[border.name] for border in plan.inputs if border.name in arrays}
+    only = len(plan.inputs) == 1
+    return {border.name: _pick(arrays, border.name, path, only=only) for border in plan.inputs}
+
+
+def _pick(arrays: dict[str, Array], name: str, path: Path, *, only: bool) -> Array:
+    """The array of an input; the `only` one may have other names."""
+    names = [name, *(("input", "x", "") if only else ())]
+    key = next((name for name in names if name in arrays), None)
+    if key is None:
+        has = "one array without a name" if "" in arrays else ", ".join(map(repr, arrays)) or "nothing"
+        advice = f"save it as numpy.savez(path, {name if name.isidentifier() else 'input'}=x)"
+        raise InputError(f"{path} has no array for the input {name!r}; it holds {has}", advice)
+    return arrays[key]
 
 
 def _read(path: Path) -> dict[str, Array]:

@@ -64,7 +64,8 @@ class CompiledModel:
         Takes and gives ONNX dtypes and axis order; with `raw` the stored integers. A dict when the model has several
         outputs. InputError when x does not fit; DeviceError when the device fails.
         """
-        stored = self._raw(x) if raw else stored_inputs(self.plan, check_inputs(self.plan, x))
+        arrays = check_inputs(self.plan, x, raw=raw)
+        stored = arrays if raw else stored_inputs(self.plan, arrays)
         total = len(next(iter(stored.values())))
 
         def work(session: Session, row: int) -> dict[str, Array]:
@@ -79,19 +80,6 @@ class CompiledModel:
         if not raw:
             results = {b.name: dequantized(b, results[b.name]) for b in self.plan.outputs}
         return results if len(results) > 1 else next(iter(results.values()))
-
-    def _raw(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
-        arrays = x if isinstance(x, Mapping) else {self.plan.inputs[0].name: x}
-        checked = {}
-        for border in self.plan.inputs:
-            array = np.asarray(arrays.get(border.name, np.zeros(0)))
-            shape = border.type.shape
-            if array.dtype != np.dtype(border.type.numpy) or array.ndim != len(shape) or array.shape[1:] != shape[1:]:
-                expected = f"{np.dtype(border.type.numpy)} [N, {', '.join(map(str, shape[1:]))}]"
-                what = f"raw input {border.name!r} is {array.dtype} {list(array.shape)}, expected {expected}"
-                raise InputError(what, "give the stored integers")
-            checked[border.name] = array
-        return checked
 
     def verify(
         self,

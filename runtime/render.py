@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,11 +79,16 @@ def verdict_json(verdict: Verdict, origins: Sequence[Origin]) -> dict[str, Any]:
         "rows": verdict.rows,
         "identical": verdict.identical,
         "instructions": verdict.instructions,
-        "mismatches": [vars(mismatch) for mismatch in verdict.mismatches],
+        "mismatches": [{**vars(m), "difference": _finite(m.difference)} for m in verdict.mismatches],
     }
     if verdict.correct is not None:
         result |= {"correct": verdict.correct, "oracle_correct": verdict.oracle_correct}
     return result | {"origins": [{**vars(origin), "explained": origin.explained} for origin in origins]}
+
+
+def _finite(value: float) -> float | None:
+    """A number that JSON has: null for what is infinitely far or not a number."""
+    return value if math.isfinite(value) else None
 
 
 def print_verdict(verdict: Verdict, origins: Sequence[Origin]) -> None:
@@ -114,7 +120,7 @@ def layers_json(verdict: LayersVerdict) -> dict[str, Any]:
         "rows": verdict.rows,
         "identical": min((layer.identical for layer in verdict.layers if layer.tensor), default=0),
         "first_divergence": None if first is None else first.step,
-        "layers": [vars(layer) for layer in verdict.layers],
+        "layers": [{**vars(layer), "max_lsb": _finite(layer.max_lsb)} for layer in verdict.layers],
     }
 
 

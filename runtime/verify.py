@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend.image import Image
 from ..compiler import numerics
+from ..compiler.errors import InputError
 from ..compiler.ir import Array, TensorType
 from ..compiler.plan import Border, Plan, Step
 from .borders import check_inputs, dequantized, from_bytes, input_block, output_arrays, stored_inputs
@@ -113,8 +114,11 @@ def verify_outputs(
     """
     arrays = check_inputs(plan, x)
     stored = stored_inputs(plan, arrays)
-    session = oracle.session()
     total = len(next(iter(arrays.values())))
+    if labels is not None and np.shape(labels) != (total,):
+        what = f"the labels have shape {list(np.shape(labels))}, expected [{total}]"
+        raise InputError(what, "give one label for each row")
+    session = oracle.session()
 
     def work(loaded: Session, row: int) -> _Row:
         result = loaded.run(input_block(plan, stored, row))
@@ -134,7 +138,7 @@ def verify_outputs(
     correct = oracle_correct = None
     if labels is not None:
         correct, oracle_correct = (
-            sum(row.classes[which] == label for row, label in zip(ordered, labels.tolist(), strict=True))
+            sum(row.classes[which] == label for row, label in zip(ordered, np.asarray(labels).tolist(), strict=True))
             for which in (0, 1)
         )
     return Verdict(
@@ -212,7 +216,7 @@ def _compare_layer(plan: Plan, loaded: Session, block: bytes, step: int, expecte
 
 
 def _lsb(reals: Array, expected: Array, type_: TensorType) -> float:
-    if type_.params is None:
+    if type_.params is None or reals.dtype.kind != "f":
         return max_difference(reals, expected)
     scale = numerics.broadcast_params(type_.params, reals.ndim)[0]
     return max_difference(reals / scale, expected / scale)

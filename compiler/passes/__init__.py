@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..errors import IRError
 from ..ir import Graph
 from ..verifier import verify
 from .assign_layouts import assign_layouts
@@ -58,6 +59,10 @@ def run_passes(graph: Graph, observe: Callable[[Stage], None], *, after: str = "
     observe(Stage(start, after, graph))
     for number, transform in enumerate(PIPELINE[start:], start + 1):
         graph = transform(graph)
-        verify(graph, PASS_NAMES[number])
+        try:
+            verify(graph, PASS_NAMES[number])
+        except IRError as error:
+            # Valid graph in, invalid graph out: the pass is at fault and not its user.
+            raise RuntimeError(str(error)) from error
         observe(Stage(number, PASS_NAMES[number], graph))
     return graph

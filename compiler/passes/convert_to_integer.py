@@ -46,7 +46,7 @@ def convert_to_integer(graph: Graph) -> Graph:
                 _convert(result, node)
     result.remove_unused()
     if problems:
-        raise ModelError(problems, rest=result)
+        raise ModelError(problems, rest=result, after="convert-to-integer")
     return result
 
 
