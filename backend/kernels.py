@@ -266,7 +266,9 @@ VECTOR_SHIFTS = Condition(
     "shifts are 0 to 31",
     lambda call: len(call.node.operands) < 5 or bool(((call.constant(3) >= 0) & (call.constant(3) < 32)).all()),
 )
-ALIKE_SHIFTS = Condition("all channels shift alike", lambda call: _uniform(call.constant(3)))
+ALIKE_SHIFTS = Condition(
+    "all channels shift alike", lambda call: len(call.node.operands) < 5 or _uniform(call.constant(3))
+)
 ONE_CHANNEL = Condition("the input has one channel", lambda call: call.operand(0).shape[1] == 1)
 VECTOR_OUTPUT = Condition(
     "output pixels begin at multiples of 16 bytes",

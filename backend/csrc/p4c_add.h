@@ -11,9 +11,8 @@ struct p4c_add {
     int qmin, qmax;
 };
 
-/* result = clamp((x * x_factor + y * y_factor) * 2^-shift), rounded half to even. The factors bring both operands onto
- * one grid;
- * result may be an operand that has its size. */
+/* result = clamp((x * x_factor + y * y_factor) * 2^-shift), rounded half to even: the factors bring both operands onto
+ * one grid. `result` may be an operand that has its size. */
 P4C_INLINE void p4c_add_s8_ref(struct p4c_add p, const int8_t *x, const int8_t *y, int8_t *result)
 {
     for (int a = 0; a < p.walk.size[0]; a++)

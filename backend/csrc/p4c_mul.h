@@ -10,8 +10,8 @@ struct p4c_mul {
     int qmin, qmax;
 };
 
-/* result = clamp(x * y * 2^-shift), rounded half to even;
- * result may be an operand that has its size. */
+/* result = clamp(x * y * 2^-shift), rounded half to even. `result` may be an operand that has its
+ * size. */
 P4C_INLINE void p4c_mul_s8_ref(struct p4c_mul p, const int8_t *x, const int8_t *y, int8_t *result)
 {
     for (int a = 0; a < p.walk.size[0]; a++)
