@@ -113,6 +113,8 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("--limit", type=_positive, metavar="N", help="only the first N rows")
     inspect = commands.add_parser("inspect", help="show sections, symbols and memory map of an ELF or image")
     inspect.add_argument("file", type=Path, help="a .p4c folder, model.elf or model.img")
+    inspect.add_argument("--disassemble", action="store_true", help="print every instruction of the code")
+    inspect.add_argument("--chip-rev", default="v3", metavar="REV", help="PIE encoding of a lone model.elf, v3 or v1")
     inspect.add_argument("--json", action="store_true", help="machine-readable output")
     doctor = commands.add_parser("doctor", help="check toolchain, cache and simulator on this machine")
     doctor.add_argument("--toolchain", default="zig", metavar="NAME", help="the C compiler to check")
@@ -293,10 +295,14 @@ def _origins(model: CompiledModel, data: Data, verdict: Verdict) -> list[Origin]
 
 def run_inspect(options: argparse.Namespace) -> int:
     """`p4c inspect`."""
-    from .runtime.inspect import inspect_file, inspection_json
+    from .runtime.inspect import disassembly, inspect_file, inspection_json
     from .runtime.render import print_inspection
 
     inspection = inspect_file(options.file)
+    if options.disassemble:
+        for line in disassembly(inspection, options.chip_rev):
+            print(line)
+        return 0
     print(json.dumps(inspection_json(inspection), indent=1)) if options.json else print_inspection(inspection)
     return 0
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..backend.elf import Elf, Section, Symbol, function_sizes, read_elf
-from ..backend.image import Image, read_image
+from ..backend.image import CONTROL_BYTES, Image, read_image
+from ..backend.pie.listing import listing
 from ..backend.target import ESP32P4
 from ..compiler.errors import InputError
+from .simulated import place_segments
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,36 @@ def chip_revision_name(image: Image) -> str:
     return names.get(image.chip_revision, f"unknown ({image.chip_revision})")
 
 
+def memory_map(image: Image) -> list[tuple[str, int, int]]:
+    """(what, address, bytes) of everything an image occupies where the simulator loads it, by address."""
+    bases = place_segments(image)
+    code, arena = image.segment("code"), bases["arena"]
+    entries = [
+        ("control block", bases["code"], CONTROL_BYTES),
+        ("code", bases["code"] + CONTROL_BYTES, len(code.data) - CONTROL_BYTES),
+        ("weights", bases["weights"], len(image.segment("weights").data)),
+        ("arena", arena, image.input_offset),
+        ("input", arena + image.input_offset, image.input_bytes),
+        ("output", arena + image.output_offset, image.output_bytes),
+    ]
+    return sorted(entries, key=lambda entry: entry[1])
+
+
+def disassembly(inspection: Inspection, chip_rev: str) -> Iterator[str]:
+    """Every instruction of the code, with PIE mnemonics; the image's own chip revision counts where there is one.
+
+    InputError when the file has no ELF part.
+    """
+    if inspection.elf is None:
+        raise InputError(
+            f"{inspection.path} has no symbols to disassemble by", "give model.elf, or the output folder"
+        )
+    rev = chip_rev if inspection.image is None else chip_revision_name(inspection.image)
+    code = next(function.address for function in inspection.elf.functions) - inspection.elf.base
+    symbols = {function.address: function.name for function in inspection.elf.functions}
+    yield from listing(inspection.elf.flat[code:], inspection.elf.base + code, rev, symbols)
+
+
 def inspection_json(inspection: Inspection) -> dict[str, Any]:
     """The inspection as --json shows it."""
     result: dict[str, Any] = {"schema": "p4c.inspect/1", "file": str(inspection.path)}
@@ -68,6 +101,9 @@ def inspection_json(inspection: Inspection) -> dict[str, Any]:
             "segments": [
                 {"kind": s.kind, "region": s.region, "alignment": s.alignment, "size": s.size, "loaded": len(s.data)}
                 for s in image.segments
+            ],
+            "memory_map": [
+                {"what": what, "address": address, "size": size} for what, address, size in memory_map(image)
             ],
         }
     if inspection.elf is not None:

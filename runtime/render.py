@@ -19,7 +19,7 @@ from ..compiler.errors import InputError
 from ..compiler.ir import Array
 from .doctor import Finding
 from .explain import Origin
-from .inspect import Inspection, chip_revision_name
+from .inspect import Inspection, chip_revision_name, memory_map
 from .model import CompiledModel
 from .verify import LayersVerdict, Verdict, no_progress
 from .verify import Progress as ProgressCallback
@@ -163,7 +163,7 @@ def save_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
 
 
 def print_inspection(inspection: Inspection) -> None:
-    """Segments, sections, and functions by size."""
+    """Segments, memory map, sections, and functions by size."""
     out = console()
     if inspection.image is not None:
         image = inspection.image
@@ -171,6 +171,11 @@ def print_inspection(inspection: Inspection) -> None:
         out.print(f"entry at {image.entry_offset:#x}, {image.steps} layers, stack {image.stack_bytes:,} B\n")
         rows = [(s.kind, s.region, f"{s.size:,}", f"{len(s.data):,}", str(s.alignment)) for s in image.segments]
         out.print(_table(("segment", "memory", ">bytes", ">loaded", ">alignment"), rows))
+        out.print()
+        places = [
+            (what, f"{start:#010x}", f"{start + size:#010x}", f"{size:,}") for what, start, size in memory_map(image)
+        ]
+        out.print(_table(("on the simulator", ">from", ">to", ">bytes"), places))
     if inspection.elf is not None:
         out.print()
         sections = [(s.name, f"{s.address:#010x}", f"{s.size:,}", s.flags) for s in inspection.sections]

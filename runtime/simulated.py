@@ -45,7 +45,7 @@ class SimulatorSession:
             what = f"the image is for chip revision {found}, the simulated chip is {chip_rev}"
             raise DeviceError(what, f"compile with --chip-rev {chip_rev}, or simulate --chip-rev {found}")
         self._image = image
-        self._bases = _place(image)
+        self._bases = place_segments(image)
         code = self._bases["code"]
         locate = None if symbolize is None else (lambda address: symbolize(address - code))
         self._simulator = Simulator(chip_rev, strict=True, symbolize=locate)
@@ -89,8 +89,11 @@ class SimulatorSession:
         self._simulator.close()
 
 
-def _place(image: Image) -> dict[str, int]:
-    """An address for each segment: one behind the other in its region, each aligned."""
+def place_segments(image: Image) -> dict[str, int]:
+    """The address of each segment by its kind: one behind the other in its region, each aligned.
+
+    DeviceError when a region is too small.
+    """
     ends = {region.name: region.start for region in ESP32P4.regions}
     bases = {}
     for segment in image.segments:
