@@ -68,8 +68,9 @@ class Toolchain:
 
 def _gnu(program: str) -> Toolchain:
     """A GNU compiler; it links through its own driver, which finds its linker."""
-    link = ("-nostdlib", "-nostartfiles", "-static", "-Wl,--no-warn-rwx-segments")
-    return Toolchain(program, program, ("-march=rv32imafc_zicsr",), link, linker_prefix="-Wl,")
+    machine = ("-march=rv32imafc_zicsr", "-mabi=ilp32f")
+    link = (*machine, "-nostdlib", "-nostartfiles", "-static", "-Wl,--no-warn-rwx-segments")
+    return Toolchain(program, program, machine, link, linker_prefix="-Wl,")
 
 
 TOOLCHAINS: dict[str, Toolchain] = {

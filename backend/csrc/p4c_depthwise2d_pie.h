@@ -38,7 +38,7 @@ P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int
     int row_step = p.dilation_h * p.in_y - columns * p.dilation_w * p.in_x;
     int row;
     __asm__ volatile(
-        ".if %[per_channel]\n" PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
+        P4C_IF_PER_CHANNEL PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
         P4C_LOAD_BIAS
         "mv %[row], %[rows]\n"
         "1:\n"
@@ -56,8 +56,7 @@ P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int
         : "r"(low), "r"(high), "r"(output_step), "r"(tap_step), [rows] "r"(rows), [weights] "r"(weights),
           [row_step] "r"(row_step), [pixel_step] "r"(p.stride_w * p.in_x), [columns] "i"(columns),
           [clipped] "i"((p.kernel_w - columns) * P4C_LANES), [unroll] "i"(unroll ? p.kernel_h : 0),
-          [per_channel] "i"(q.per_channel), [half_even] "i"(q.rounding == P4C_HALF_EVEN),
-          [clamps] "i"(q.qmin > -128 || q.qmax < 127)
+          [flags] "i"(P4C_PIE_FLAGS(q))
         : "memory");
 }
 
@@ -120,11 +119,11 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
     P4C_DW3_MAC_LOAD(w0, left0) \
     "addi a3, a3, -144\n" \
     P4C_DW3_MAC_LOAD(w1, left1) PIE_VMULAS_S8_QACC(w0, left2) \
-    ".if %[per_channel]\n" PIE_VLD_128_IP(w1, t3, 0) ".if %[half_even]\n" PIE_SRCMB_S8_Q_QACC_RNE(w0, w1) ".else\n" \
-    PIE_SRCMB_S8_Q_QACC_RDN(w0, w1) ".endif\naddi a3, a3, -16\n" PIE_VLD_128_IP(w1, a3, 16) ".else\n.if %[half_even]\n" \
+    P4C_IF_PER_CHANNEL PIE_VLD_128_IP(w1, t3, 0) P4C_IF_HALF_EVEN PIE_SRCMB_S8_Q_QACC_RNE(w0, w1) ".else\n" \
+    PIE_SRCMB_S8_Q_QACC_RDN(w0, w1) ".endif\naddi a3, a3, -16\n" PIE_VLD_128_IP(w1, a3, 16) ".else\n" P4C_IF_HALF_EVEN \
     PIE_SRCMB_S8_QACC_RNE(w0, t3) ".else\n" PIE_SRCMB_S8_QACC_RDN(w0, t3) ".endif\n.endif\n" \
     PIE_LD_QACC_L_L_128_IP(a5, 16) \
-    ".if %[clamps]\n" PIE_VSAT_S8(w0, w0, s9, s10) ".endif\n" \
+    P4C_IF_CLAMPS PIE_VSAT_S8(w0, w0, s9, s10) ".endif\n" \
     PIE_LD_QACC_L_H_128_IP(a5, 16) PIE_LD_QACC_H_L_128_IP(a5, 16) \
     PIE_VST_128_XP(w0, a4, t4) PIE_VLD_128_IP(w0, a3, 16) PIE_LD_QACC_H_H_128_IP(a5, -48)
 
@@ -176,8 +175,7 @@ P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, const int8_t 
         : "+&r"(x0), "+&r"(x1), "+&r"(x2), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [pairs] "+&r"(pairs)
         : "r"(output_step), "r"(step0), "r"(step1), "r"(step2), "r"(low), "r"(high), [zeros] "r"(p4c_zeros),
           [left_pad] "i"(p.pad_left != 0), [right_pad] "i"(right_pad > 0), [any_pairs] "i"(whole / 2 > 0),
-          [odd] "i"(whole % 2), [per_channel] "i"(q.per_channel), [half_even] "i"(q.rounding == P4C_HALF_EVEN),
-          [clamps] "i"(q.qmin > -128 || q.qmax < 127)
+          [odd] "i"(whole % 2), [flags] "i"(P4C_PIE_FLAGS(q))
         : "memory");
 }
 

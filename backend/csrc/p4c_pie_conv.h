@@ -70,16 +70,24 @@
     PIE_LD_QACC_L_L_128_IP(a3, 16) PIE_LD_QACC_L_H_128_IP(a3, 16) \
     PIE_LD_QACC_H_L_128_IP(a3, 16) PIE_LD_QACC_H_H_128_IP(a3, -48)
 
+/* What the asm blocks ask of a layer's requantization, in one operand: gcc allows 30, and counts those twice that are
+ * read and written. */
+#define P4C_PIE_FLAGS(q) \
+    ((q).per_channel | ((q).rounding == P4C_HALF_EVEN) << 1 | ((q).qmin > -128 || (q).qmax < 127) << 2)
+#define P4C_IF_PER_CHANNEL ".if %[flags] & 1\n"
+#define P4C_IF_HALF_EVEN ".if %[flags] & 2\n"
+#define P4C_IF_CLAMPS ".if %[flags] & 4\n"
+
 /* QACC to q2: shifted, rounded to even or down, by one amount (a4) or one for each channel (q7). */
 #define P4C_READ_OUT \
-    ".if %[per_channel]\n.if %[half_even]\n" PIE_SRCMB_S8_Q_QACC_RNE(q2, q7) ".else\n" \
-    PIE_SRCMB_S8_Q_QACC_RDN(q2, q7) ".endif\n.else\n.if %[half_even]\n" PIE_SRCMB_S8_QACC_RNE(q2, a4) ".else\n" \
+    P4C_IF_PER_CHANNEL P4C_IF_HALF_EVEN PIE_SRCMB_S8_Q_QACC_RNE(q2, q7) ".else\n" \
+    PIE_SRCMB_S8_Q_QACC_RDN(q2, q7) ".endif\n.else\n" P4C_IF_HALF_EVEN PIE_SRCMB_S8_QACC_RNE(q2, a4) ".else\n" \
     PIE_SRCMB_S8_QACC_RDN(q2, a4) ".endif\n.endif\n"
 
 /* Read out, clamp, store, and start the next pixel with its bias; the scalar instructions set up the next pixel. */
 #define P4C_NEXT_PIXEL(set_up_1, set_up_2, set_up_3, set_up_4, set_up_5) \
     P4C_READ_OUT set_up_1 PIE_LD_QACC_L_L_128_IP(a3, 16) set_up_2 \
-    ".if %[clamps]\n" PIE_VSAT_S8(q2, q2, a5, t3) ".endif\n" \
+    P4C_IF_CLAMPS PIE_VSAT_S8(q2, q2, a5, t3) ".endif\n" \
     PIE_LD_QACC_L_H_128_IP(a3, 16) set_up_3 PIE_LD_QACC_H_L_128_IP(a3, 16) set_up_4 \
     PIE_VST_128_XP(q2, a2, t4) set_up_5 PIE_LD_QACC_H_H_128_IP(a3, -48)
 
@@ -110,7 +118,7 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
     register int output_step __asm__("t4") = r.output_step;
     int row, loop;
     __asm__ volatile(
-        ".if %[per_channel]\n" PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
+        P4C_IF_PER_CHANNEL PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
         P4C_LOAD_BIAS
         "mv %[row], %[rows]\n"
         "1:\n"
@@ -119,12 +127,12 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
         ".rept %[repeats]\n"
         ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n"
         P4C_TAP_PART
-        ".if %[skips]\n add a0, a0, %[skip]\n .endif\n"
+        ".if %[flags] & 8\n add a0, a0, %[skip]\n .endif\n"
         ".endr\n"
         ".if %[loops] > 1\n addi %[loop], %[loop], -1\n bnez %[loop], 2b\n .endif\n"
         "addi %[row], %[row], -1\n"
         "add a0, a0, %[row_step]\n"
-        ".if %[clipped]\n add a1, a1, %[weight_step]\n .endif\n"
+        ".if %[flags] & 16\n add a1, a1, %[weight_step]\n .endif\n"
         "bnez %[row], 1b\n"
         P4C_NEXT_PIXEL("add %[input], %[input], %[pixel_step]\n", "mv a0, %[input]\n", "mv a1, %[weights]\n",
                        "addi %[count], %[count], -1\n", "mv %[row], %[rows]\n")
@@ -134,8 +142,7 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
         : "r"(low), "r"(high), "r"(output_step), [rows] "r"(rows), [weights] "r"(weights), [row_step] "r"(r.row_step),
           [weight_step] "r"(r.weight_step), [pixel_step] "r"(r.pixel_step), [skip] "r"(r.skip),
           [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part),
-          [skips] "i"(r.skip != 0), [clipped] "i"(r.weight_step != 0), [per_channel] "i"(q.per_channel),
-          [half_even] "i"(q.rounding == P4C_HALF_EVEN), [clamps] "i"(q.qmin > -128 || q.qmax < 127)
+          [flags] "i"(P4C_PIE_FLAGS(q) | (r.skip != 0) << 3 | (r.weight_step != 0) << 4)
         : "memory");
 }
 
@@ -153,7 +160,7 @@ P4C_INLINE void p4c_pie_pointwise_run(struct p4c_pie_run r, struct p4c_requantiz
     register int output_step __asm__("t4") = r.output_step;
     const int8_t *streamed = weights + 64;
     __asm__ volatile(
-        ".if %[per_channel]\n" PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
+        P4C_IF_PER_CHANNEL PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
         PIE_VLD_128_IP(q3, a1, 16) PIE_VLD_128_IP(q4, a1, 16) PIE_VLD_128_IP(q5, a1, 16) PIE_VLD_128_IP(q6, a1, 16)
         P4C_LOAD_BIAS
         "1:\n"
@@ -168,8 +175,7 @@ P4C_INLINE void p4c_pie_pointwise_run(struct p4c_pie_run r, struct p4c_requantiz
         "bnez %[count], 1b\n"
         : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [count] "+&r"(count)
         : "r"(low), "r"(high), "r"(output_step), [streamed] "r"(streamed),
-          [pixel_skip] "r"(r.pixel_step - 16 * r.full), [full] "i"(r.full), [per_channel] "i"(q.per_channel),
-          [half_even] "i"(q.rounding == P4C_HALF_EVEN), [clamps] "i"(q.qmin > -128 || q.qmax < 127)
+          [pixel_skip] "r"(r.pixel_step - 16 * r.full), [full] "i"(r.full), [flags] "i"(P4C_PIE_FLAGS(q))
         : "memory");
 }
 
