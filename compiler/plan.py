@@ -51,8 +51,8 @@ class KernelDef:
 
     `symbol` is an always-inline C function in `header`: symbol((struct record){...}, inputs, constants, output and,
     with `uses_scratch`, scratch). `parameters` gives the record's fields, `constants` the packed arrays in argument
-    order (None is passed as NULL). `operands` counts the operands that are activations; `in_place` says that the
-    output may be the first input's memory; `pie` that it needs the vector unit.
+    order (None is passed as NULL). `operands` counts the operands that are activations; `in_place` holds those of
+    them whose memory the output may take, where they are as large; `pie` says that it needs the vector unit.
     """
 
     name: str
@@ -66,7 +66,7 @@ class KernelDef:
     scratch: Callable[[Invocation], int] = no_scratch
     uses_scratch: bool = False
     operands: int = 1
-    in_place: bool = False
+    in_place: tuple[int, ...] = ()
     pie: bool = False
 
     def missing(self, call: Invocation) -> list[str]:

@@ -294,8 +294,56 @@ def convert_layout(build):
     build.add("convert_layout", [x], build.like(x, layout=layout))
 
 
+def requantize(build):
+    x = build.operand(any_shape(build), STORED)
+    if not build.graph.type_of(x).params.symmetric:
+        return
+    type_ = build.type((), STORED).with_(layout=build.graph.type_of(x).layout)
+    build.add("requantize", [x], type_, shift=build.draw(st.integers(-31, 31)), **build.clamp(type_.dtype))
+
+
+def broadcast_operands(build, dtypes):
+    """Two operands of one shape, but for axes of length 1, and one order."""
+    shape = any_shape(build)
+    x = build.operand(shape, dtypes)
+    y = build.operand(tuple(build.draw(st.sampled_from([1, size])) for size in shape), dtypes)
+    types = [build.graph.type_of(name) for name in (x, y)]
+    if types[0].same_order(types[1]):
+        return x, y, types[1].layout if types[0].order_free else types[0].layout
+    return x, x, types[0].layout
+
+
+def arithmetic(op):
+    def add(build):
+        x, y, layout = broadcast_operands(build, REAL)
+        type_, attrs = TensorType("f32", (), None, layout), {}
+        if build.draw(st.booleans()):
+            type_ = build.type((), ("i8", "u8", "i16")).with_(layout=layout)
+            attrs = build.clamp(type_.dtype)
+        build.add(op, [x, y], type_, **attrs)
+
+    return add
+
+
+def integer_arithmetic(op):
+    def add(build):
+        x, y, layout = broadcast_operands(build, STORED)
+        if not all(build.graph.type_of(name).params.symmetric for name in (x, y)):
+            return
+        type_ = build.type((), STORED).with_(layout=layout)
+        attrs = {"shift": build.draw(st.integers(-31, 31)), **build.clamp(type_.dtype)}
+        if op == "qadd":
+            attrs["factors"] = tuple(build.draw(st.sampled_from([1, -1, 4, 1 << 15, -(1 << 15)])) for _ in "xy")
+        build.add(op, [x, y], type_, **attrs)
+
+    return add
+
+
 # How to append a node of each op.
 MAKERS = {
+    "requantize": requantize,
+    **{op: arithmetic(op) for op in ("add", "sub", "mul")},
+    **{op: integer_arithmetic(op) for op in ("qadd", "qmul")},
     "quantize": quantize,
     "dequantize": dequantize,
     "conv2d": real("conv2d", convolution_operands),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from .arithmetic import ADD, MUL, QADD, QMUL, SUB
 from .convolution import CONV2D, QCONV2D
 from .definition import AttrDef, OpDef, OpError
 from .elementwise import CLIP, RELU
 from .fully_connected import FULLY_CONNECTED, QFULLY_CONNECTED
 from .pooling import MAX_POOL
-from .quantization import DEQUANTIZE, QUANTIZE
+from .quantization import DEQUANTIZE, QUANTIZE, REQUANTIZE
 from .shape import CONVERT_LAYOUT, RESHAPE, TRANSPOSE
 
 OPS: dict[str, OpDef] = {
@@ -15,10 +16,16 @@ OPS: dict[str, OpDef] = {
     for op in (
         QUANTIZE,
         DEQUANTIZE,
+        REQUANTIZE,
         CONV2D,
         QCONV2D,
         FULLY_CONNECTED,
         QFULLY_CONNECTED,
+        ADD,
+        SUB,
+        QADD,
+        MUL,
+        QMUL,
         MAX_POOL,
         RELU,
         CLIP,

@@ -10,16 +10,14 @@ from .. import numerics
 from ..ir import Array, Node, TensorType
 from ..text import list_text
 from .definition import AttrDef, Types
-from .quantization import check_quantized
-
-CLAMP_ATTRS = {"qmin": AttrDef("int", -128), "qmax": AttrDef("int", 127)}
+from .shifting import MAX_SHIFT, check_quantized
 
 # The proven bound on |accumulator|; 0 as long as it is not proven.
 # `float32_ties` are the channels in which float32, and so onnxruntime, may round onto a tie (compiler/float32.py).
 BOUND_ATTRS = {"acc_bound": AttrDef("int", 0, minimum=0), "float32_ties": AttrDef("ints", (), minimum=0)}
 
-# What the constants of an integer multiply-accumulate may hold. 31 bits cover every shift of an int32 accumulator.
-SHIFT_RANGES = {"shift": range(-31, 32), "rounding": (numerics.FLOOR, numerics.HALF_EVEN)}
+# What the constants of an integer multiply-accumulate may hold.
+SHIFT_RANGES = {"shift": range(-MAX_SHIFT, MAX_SHIFT + 1), "rounding": (numerics.FLOOR, numerics.HALF_EVEN)}
 
 
 def centered(array: Array, type_: TensorType) -> Array:

@@ -10,7 +10,6 @@ from ..ir import Array, Node, TensorType
 from ..text import list_text
 from .accumulate import (
     BOUND_ATTRS,
-    CLAMP_ATTRS,
     SHIFT_RANGES,
     centered,
     check_integer,
@@ -20,6 +19,7 @@ from .accumulate import (
 )
 from .definition import AttrDef, OpDef, OpError, Types, keeps_order
 from .pooling import max_pool, pooled_size
+from .shifting import CLAMP_ATTRS
 
 CONV_ATTRS = {
     "strides": AttrDef("ints", (1, 1), minimum=1),

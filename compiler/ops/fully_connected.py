@@ -10,7 +10,6 @@ from ..ir import Array, Node
 from ..text import list_text
 from .accumulate import (
     BOUND_ATTRS,
-    CLAMP_ATTRS,
     SHIFT_RANGES,
     centered,
     check_integer,
@@ -19,6 +18,7 @@ from .accumulate import (
     real_result,
 )
 from .definition import OpDef, OpError, Types
+from .shifting import CLAMP_ATTRS
 
 
 def _shape(node: Node, types: Types) -> tuple[int, ...]:

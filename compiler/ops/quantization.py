@@ -1,4 +1,4 @@
-"""quantize and dequantize: the markers between reals and stored integers."""
+"""quantize and dequantize, the markers between reals and stored integers; requantize, from one grid to another."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ import numpy as np
 from .. import numerics
 from ..ir import Array, Node
 from ..text import list_text, type_text
-from .definition import AttrDef, OpDef, Types, keeps_order, same_shape
-
-QUANTIZED_DTYPES = ("i8", "u8", "i16")
+from .definition import OpDef, Types, keeps_order, same_shape
+from .shifting import CLAMP_ATTRS, SHIFT_ATTRS, check_quantized, check_shift, shifted
 
 
 def _check_quantize(node: Node, types: Types) -> Iterator[str]:
     yield from check_quantized(node)
     yield from keeps_order(node, types)
-
-
-def check_quantized(node: Node) -> Iterator[str]:
-    """Faults of a result that a quantizer gives: its type, and the attributes qmin and qmax against it."""
-    if node.type.params is None or node.type.dtype not in QUANTIZED_DTYPES:
-        yield f"the result is {type_text(node.type)}, expected quantized {', '.join(QUANTIZED_DTYPES)}"
-        return
-    low, high = numerics.dtype_range(node.type.dtype)
-    if not low <= node.int("qmin") <= node.int("qmax") <= high:
-        yield f"qmin..qmax is {node.int('qmin')}..{node.int('qmax')}, expected a range within {low}..{high}"
 
 
 def _evaluate_quantize(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
@@ -38,7 +27,7 @@ QUANTIZE = OpDef(
     name="quantize",
     summary="clamp(half_even(x / scale) + zero_point, qmin, qmax), the scale from the result's type",
     operands=("x",),
-    attrs={"qmin": AttrDef("int", -128), "qmax": AttrDef("int", 127)},
+    attrs=CLAMP_ATTRS,
     infer=same_shape,
     check=_check_quantize,
     evaluate=_evaluate_quantize,
@@ -69,4 +58,24 @@ DEQUANTIZE = OpDef(
     check=_check_dequantize,
     evaluate=_evaluate_dequantize,
     border=True,
+)
+
+
+def _check_requantize(node: Node, types: Types) -> Iterator[str]:
+    yield from check_shift(node, types)
+    yield from keeps_order(node, types)
+
+
+def _evaluate_requantize(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
+    return shifted(node, arrays[0].astype(np.int64))
+
+
+REQUANTIZE = OpDef(
+    name="requantize",
+    summary="clamp(half_even(x * 2^-shift), qmin, qmax) of stored integers",
+    operands=("x",),
+    attrs={**SHIFT_ATTRS, **CLAMP_ATTRS},
+    infer=same_shape,
+    check=_check_requantize,
+    evaluate=_evaluate_requantize,
 )

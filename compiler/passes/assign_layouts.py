@@ -10,11 +10,13 @@ converted.
 
 from __future__ import annotations
 
-from ..ir import Graph, Node
+from ..ir import Constant, Graph, Node
 
 # Ops that see their operand in row-major logical order, and ops that take it in any; all others take channels-last.
 ROW_MAJOR = ("reshape", "transpose", "dequantize", "quantize")
-ANY_ORDER = ("qfully_connected", "relu", "clip")
+ANY_ORDER = ("qfully_connected", "relu", "clip", "requantize", "qadd", "qmul")
+# Ops whose constant operands lie in memory as the others do; all others have their constants packed by the kernel.
+ELEMENTWISE = ("qadd", "qmul")
 
 
 def assign_layouts(graph: Graph) -> Graph:
@@ -23,9 +25,7 @@ def assign_layouts(graph: Graph) -> Graph:
     # The values that hold an operand in another layout than its own, by its name and that layout.
     converted: dict[tuple[str, str], str] = {}
     for node in graph:
-        layout = "row" if node.op in ROW_MAJOR else "nhwc"
-        if node.op in ANY_ORDER:
-            layout = graph.type_of(node.operands[0]).layout
+        layout = _layout(graph, node)
         operands = tuple(_in_layout(graph, node, name, layout, converted) for name in node.operands)
         type_ = node.type.with_(layout=layout if len(node.type.shape) == 4 else "row")
         node = node.with_(operands=operands, type=type_)
@@ -35,12 +35,25 @@ def assign_layouts(graph: Graph) -> Graph:
     return graph
 
 
+def _layout(graph: Graph, node: Node) -> str:
+    """The layout that a node works in: where it takes any, channels-last if one of its operands is."""
+    if node.op in ROW_MAJOR:
+        return "row"
+    activations = [graph.type_of(name) for name in node.operands if name not in graph.constants]
+    if node.op in ANY_ORDER and not any(type_.layout == "nhwc" for type_ in activations):
+        return "row"
+    return "nhwc"
+
+
 def _in_layout(graph: Graph, user: Node, name: str, layout: str, converted: dict[tuple[str, str], str]) -> str:
     """The operand of `user` in a layout."""
     type_ = graph.type_of(name)
-    if name in graph.constants or type_.layout == layout or type_.order_free:
+    if type_.layout == layout or type_.order_free or (name in graph.constants and user.op not in ELEMENTWISE):
         return name
-    if (name, layout) not in converted:
+    if (name, layout) not in converted and name in graph.constants:
+        constant = Constant(type_.with_(layout=layout), graph.constants[name].array)
+        converted[name, layout] = graph.add_constant(f"{name}.{layout}", constant)
+    elif (name, layout) not in converted:
         node = Node(graph.free_name(f"{name}.{layout}"), "convert_layout", (name,), type_.with_(layout=layout))
         converted[name, layout] = graph.insert_before(user.name, node)
     return converted[name, layout]

@@ -1,4 +1,4 @@
-"""Turn multiply-accumulate ops on reals into integer ops with int32 bias, shift and rounding per channel.
+"""Turn ops on reals into integer ops; layers with weights get int32 bias, shift and rounding per channel.
 
     %q = conv2d(%x : i8 q(e=5), %w : i8 q(e=7), %b : f32) : i8 q(e=4)
     =>
@@ -6,7 +6,8 @@
 
 Rounding (design: Numerics). With bias b in accumulator units and shift s >= 1, an integer b rounds half to even. Any
 other b can meet no tie, and floor((acc + floor(b) + 2^(s-1)) >> s) is exact. Without a quantizer the accumulators
-leave the device as int32 and the graph's `dequantize` adds what is left of the bias.
+leave the device as int32 and the graph's `dequantize` adds what is left of the bias. Ops with one shift for the whole
+tensor are in shift_ops.py.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from .. import numerics
 from ..errors import ModelError, Problem
 from ..float32 import GEMM_BLOCK, tie_channels
 from ..ir import Array, Constant, Graph, Node, QuantParams, TensorType
+from ..ops.shifting import MAX_SHIFT
+from . import shift_ops
+from .integer_problems import operand_problems, problem, result_problems, unquantized_problem
 from .prove_accumulators import value_range
-
-# Beyond it every int32 accumulator rounds to 0, or any but 0 saturates.
-MAX_SHIFT = 31
 
 INTEGER_OPS = {"conv2d": "qconv2d", "fully_connected": "qfully_connected"}
 
 
 def convert_to_integer(graph: Graph) -> Graph:
-    """Replace each real op of INTEGER_OPS; raises ModelError with every op that has no exact integer form.
+    """Replace each op on reals by its integer form; raises ModelError with every op that has no exact integer form.
 
     In the error's `rest` an input stands for the result of each of these.
     """
@@ -39,11 +40,17 @@ def convert_to_integer(graph: Graph) -> Graph:
     for node in graph:
         if node.op in INTEGER_OPS:
             found = _problems(graph, node)
-            problems += found
-            if found:
-                result.inputs[node.name] = result.nodes.pop(node.name).type
-            else:
-                _convert(result, node)
+        elif shift_ops.applies(graph, node):
+            found = shift_ops.problems(graph, node)
+        else:
+            continue
+        problems += found
+        if found:
+            result.inputs[node.name] = result.nodes.pop(node.name).type
+        elif node.op in INTEGER_OPS:
+            _convert(result, node)
+        else:
+            shift_ops.convert(result, node)
     result.remove_unused()
     if problems:
         raise ModelError(problems, rest=result, after="convert-to-integer")
@@ -51,38 +58,14 @@ def convert_to_integer(graph: Graph) -> Graph:
 
 
 def _problems(graph: Graph, node: Node) -> list[Problem]:
-    def problem(what: str, advice: str, tensor: str) -> Problem:
-        return Problem(what, advice, node.loc or node.name, node.op, tensor)
-
-    found = []
-    for operand in node.operands[:2]:
-        type_ = graph.type_of(operand)
-        if type_.params is None:
-            advice = "add a quantizer for this tensor in training"
-            found.append(
-                problem(f"the operand is {type_.dtype} and has no quantizer, expected int8", advice, operand)
-            )
-        elif type_.dtype != "i8" or not type_.params.symmetric:
-            zero_point = next(filter(None, type_.params.zero_point), 0)
-            what = f"the operand is {type_.dtype} with zero point {zero_point}, expected int8 with 0"
-            found.append(problem(what, "quantize symmetrically to int8", operand))
-        elif type_.params.exponents is None:
-            scale = next(scale for scale in type_.params.scale if math.frexp(scale)[0] != 0.5)
-            what = f"the scale {scale!r} is no power of two"
-            found.append(problem(what, "export with power-of-two scales", operand))
+    found = operand_problems(graph, node, node.operands[:2])
     for role, operand in zip(("weights are", "bias is"), node.operands[1:], strict=False):
         if operand not in graph.constants:
-            found.append(problem(f"the {role} computed, expected a constant", "store it in the file", operand))
-    params = node.type.params
-    if params is not None and (params.exponent is None or not params.symmetric or node.type.dtype != "i8"):
-        what = f"the output is {node.type.dtype} with scale {params.scale[0]!r} and zero point {params.zero_point[0]}"
-        found.append(problem(what + ", expected int8, 2^-e and 0", "export with power-of-two scales", node.name))
-    users = graph.users(node.name)
-    if not found and params is None and users:
-        takers = [f'"{user.loc or user.name}" ({user.op})' for user in users]
-        takers += ["an output"] if node.name in graph.outputs else []
-        what = f"the float32 result goes to {' and '.join(takers)}, expected one quantizer behind it"
-        found.append(problem(what, "add one activation quantizer for this tensor in training", node.name))
+            found.append(problem(node, f"the {role} computed, expected a constant", "store it in the file", operand))
+    found += result_problems(node)
+    # Accumulators that only leave the network stay integers; the host makes them reals.
+    if not found and node.type.params is None and graph.users(node.name):
+        found.append(unquantized_problem(graph, node))
     return found or [*_shift_problems(graph, node), *_bias_problems(graph, node)]
 
 

@@ -1,4 +1,4 @@
-"""Fold the quantizer behind a convolution or fully connected layer into it.
+"""Fold the quantizer behind an op that computes reals into it.
 
 %c = conv2d(%x, %w, %b)     : f32
 %q = quantize(%c) {qmin=0}  : i8 q(e=4)    =>    %q = conv2d(%x, %w, %b) {qmin=0} : i8 q(e=4)
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..ir import Graph
 
-FOLDABLE = ("conv2d", "fully_connected")
+FOLDABLE = ("conv2d", "fully_connected", "add", "sub", "mul")
 
 
 def fold_quantizers(graph: Graph) -> Graph:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .arithmetic import ADD, MUL, SUB
 from .convolution import CONV
 from .definition import Importer
 from .elementwise import CLIP, RELU
-from .matmul import ADD, GEMM, MATMUL
+from .matmul import GEMM, MATMUL
 from .passthrough import CAST, DROPOUT, IDENTITY
 from .pooling import MAX_POOL
 from .quantization import DEQUANTIZE, QUANTIZE
@@ -20,6 +21,8 @@ IMPORTERS: dict[str, Importer] = {
         GEMM,
         MATMUL,
         ADD,
+        SUB,
+        MUL,
         MAX_POOL,
         RELU,
         CLIP,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NoReturn
 
 import numpy as np
 
@@ -76,18 +75,17 @@ def _emit(ctx: Context, node: OnnxNode, x: str, weights: Constant, bias: list[st
     ctx.emit(node, "fully_connected", [x, w, *bias])
 
 
-def import_add(ctx: Context, node: OnnxNode) -> None:
-    """The bias of a MatMul: one operand its result, the other a constant vector."""
+def add_bias_of_matmul(ctx: Context, node: OnnxNode) -> bool:
+    """Give a MatMul its bias if that is what this Add adds: one operand its result, the other a constant vector."""
     for index in (0, 1):
         layer = ctx.model.producer(node.input(index))
         constant = ctx.constant(node.input(1 - index))
         if layer is not None and constant is not None and layer.key == "MatMul":
-            _add_bias_to(ctx, node, index, constant)
-            return
-    _fail_add(ctx, node)
+            return _add_bias_to(ctx, node, index, constant)
+    return False
 
 
-def _add_bias_to(ctx: Context, node: OnnxNode, index: int, constant: Constant) -> None:
+def _add_bias_to(ctx: Context, node: OnnxNode, index: int, constant: Constant) -> bool:
     """Replace the layer that makes operand `index` by one with a bias, unless others need its result without."""
     tensor = node.input(index)
     name = ctx.operand(node, index)
@@ -96,17 +94,12 @@ def _add_bias_to(ctx: Context, node: OnnxNode, index: int, constant: Constant) -
         # The MatMul's own problem has been noted.
         raise ImporterError
     if len(ctx.model.users(tensor)) > 1 or tensor in ctx.model.outputs or len(layer.operands) > 2:
-        _fail_add(ctx, node)
+        return False
     bias = add_bias(ctx, node, node.input(1 - index), constant, layer.type.shape[1])
     ctx.graph.nodes.pop(name)
     ctx.emit(node.with_(name=layer.loc), "fully_connected", [*layer.operands, bias])
-
-
-def _fail_add(ctx: Context, node: OnnxNode) -> NoReturn:
-    what = f"adds two tensors; accepted: {ADD.accepts}"
-    ctx.fail(node, what, "Use a layer with a bias, or leave the sum out of the network.", node.output)
+    return True
 
 
 GEMM = Importer("Gemm", import_gemm, "constant quantized B, constant C, transA=0, alpha and beta powers of two")
 MATMUL = Importer("MatMul", import_matmul, "[N, K] by constant quantized weights [K, O]")
-ADD = Importer("Add", import_add, "the constant bias of a MatMul")
