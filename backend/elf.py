@@ -50,13 +50,13 @@ class Elf:
         return [symbol for symbol in self.symbols if symbol.kind == "function"]
 
     def symbolize(self, address: int) -> str:
-        """`function+0x12` for an address inside a function, "" elsewhere."""
-        functions = self.functions
-        index = bisect_right([symbol.address for symbol in functions], address) - 1
-        if index < 0 or address >= functions[index].address + max(functions[index].size, 1):
+        """`function+0x12` for an address inside a function or constant, "" elsewhere."""
+        sized = [symbol for symbol in self.symbols if symbol.kind != "notype"]
+        index = bisect_right([symbol.address for symbol in sized], address) - 1
+        if index < 0 or address >= sized[index].address + max(sized[index].size, 1):
             return ""
-        offset = address - functions[index].address
-        return functions[index].name + (f"+{offset:#x}" if offset else "")
+        offset = address - sized[index].address
+        return sized[index].name + (f"+{offset:#x}" if offset else "")
 
 
 def read_elf(data: bytes) -> Elf:

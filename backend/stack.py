@@ -27,8 +27,9 @@ def stack_bound(elf: Elf, entry: str) -> int:
     for function in elf.functions:
         frames[function.name], targets = _scan(elf, function)
         calls.add_node(function.name)
-        for target in targets:
-            if not function.address <= target < function.address + function.size:
+        for target, links in targets:
+            # A jump inside the function is a branch of it; a call is one wherever it leads.
+            if links or not function.address <= target < function.address + function.size:
                 if target not in starts:
                     raise UnboundedStackError(f"{function.name} calls {target:#x}, which is no function")
                 calls.add_edge(function.name, starts[target])
@@ -41,8 +42,8 @@ def stack_bound(elf: Elf, entry: str) -> int:
     return depth[entry]
 
 
-def _scan(elf: Elf, function: Symbol) -> tuple[int, list[int]]:
-    """Frame size of one function and the addresses that it jumps to and links from."""
+def _scan(elf: Elf, function: Symbol) -> tuple[int, list[tuple[int, bool]]]:
+    """Frame size of one function, and the addresses that it jumps to or, where the flag is set, calls."""
     frame, targets = 0, []
     # The register and value of an auipc, as long as it is the instruction just before.
     upper: dict[int, int] = {}
@@ -54,9 +55,9 @@ def _scan(elf: Elf, function: Symbol) -> tuple[int, list[int]]:
         elif name in ("add", "sub", "mv") and operands[0].reg == riscv.RISCV_REG_SP:
             raise UnboundedStackError(f"{function.name} moves its stack pointer by a register")
         elif name in ("jal", "j", "call", "tail"):
-            targets.append(instruction.address + operands[-1].imm)
+            targets.append((instruction.address + operands[-1].imm, name in ("jal", "call")))
         elif name in ("jalr", "jr"):
-            targets += _indirect(function, name, operands, upper)
+            targets += [(target, name == "jalr") for target in _indirect(function, name, operands, upper)]
         upper = {operands[0].reg: instruction.address + (operands[1].imm << 12)} if name == "auipc" else {}
     return frame, targets
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..compiler.errors import InputError, ToolchainError
@@ -53,7 +54,8 @@ class Toolchain:
 
     def compile_object(self, folder: Path, source: str, result: str, extra: Sequence[str] = ()) -> None:
         """Compile folder/source to folder/result; the same text gives the same bytes in any folder."""
-        flags = (*self.compile, *COMMON_FLAGS, f"-ffile-prefix-map={folder}=.", *extra)
+        maps = [f"-ffile-prefix-map={folder}=.", *([] if self.program else [_ziglang_map()])]
+        flags = (*self.compile, *COMMON_FLAGS, *maps, *extra)
         self._run([*self._first(), *flags, source, "-o", result], folder, COMPILE_TIMEOUT, "compiling the model")
 
     def link_image(self, folder: Path, objects: Sequence[str], script: str, base: int, result: str) -> None:
@@ -64,6 +66,13 @@ class Toolchain:
 
     def _run(self, argv: Sequence[str], folder: Path, timeout: int, what: str) -> None:
         run_tool(argv, timeout=timeout, what=what, cwd=folder)
+
+
+def _ziglang_map() -> str:
+    """Keeps the place of the compiler's own headers out of debug information."""
+    spec = find_spec("ziglang")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    return f"-ffile-prefix-map={places[0] if places else 'ziglang'}=ziglang"
 
 
 def _gnu(program: str) -> Toolchain:
