@@ -6,6 +6,7 @@ Heavy rooms are imported inside the commands that need them, so that `p4c --help
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
 import traceback
@@ -48,13 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status; errors are printed to stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
-    if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
-        arguments.insert(0, "compile")
     if not arguments:
         parser.print_help()
         return 0
-    options = parser.parse_args(arguments)
+    options = argparse.Namespace()
     try:
+        parser.parse_args(with_command(arguments), options)
         return COMMANDS[options.command](options)
     except P4CError as error:
         print_error(error, as_json=getattr(options, "json", False))
@@ -69,6 +69,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         print("\nThis is a bug of p4c. Please report it with the text above and the model.", file=sys.stderr)
         return BUG
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """The arguments with their command in front; a first word that is no command is the model to compile."""
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    if not words:
+        return list(arguments)
+    first = words[0]
+    if first in COMMANDS:
+        rest = list(arguments)
+        rest.remove(first)
+        return [first, *rest]
+    close = difflib.get_close_matches(first, COMMANDS, 1)
+    if close and not Path(first).exists():
+        raise InputError(f"there is no command or file {first!r}", f"Did you mean `p4c {close[0]}`?")
+    return ["compile", *arguments]
 
 
 def print_error(error: P4CError, *, as_json: bool) -> None:
@@ -110,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
     _model_arguments(verify)
     verify.add_argument("--data", type=Path, metavar="FILE", required=True, help=".npz or .npy: input, labels y")
     verify.add_argument("--layers", action="store_true", help="compare every tensor, not only the outputs")
-    verify.add_argument("--limit", type=_positive, metavar="N", help="only the first N rows")
+    verify.add_argument("--limit", type=positive_number, metavar="N", help="only the first N rows")
     inspect = commands.add_parser("inspect", help="show sections, symbols and memory map of an ELF or image")
     inspect.add_argument("file", type=Path, help="a .p4c folder, model.elf or model.img")
     inspect.add_argument("--disassemble", action="store_true", help="print every instruction of the code")
@@ -144,16 +160,17 @@ def _version() -> str:
     return __version__
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not positive")
-    return value
+def positive_number(text: str) -> int:
+    """The type of an option that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
 
 
 def _pairs(flag: str, texts: Sequence[str], *, nameless: bool) -> dict[str, int]:
     """NAME=INT pairs of a repeatable flag; without a name the key is ""."""
     pairs = {}
+    example = "5" if nameless else "height=96"
     for text in texts:
         name, separator, value = text.rpartition("=")
         try:
@@ -162,7 +179,9 @@ def _pairs(flag: str, texts: Sequence[str], *, nameless: bool) -> dict[str, int]
             pairs[name] = int(value)
         except ValueError:
             form = "[NAME=]INTEGER" if nameless else "NAME=INTEGER"
-            raise InputError(f"{flag} {text!r} is not of the form {form}", f"write e.g. {flag} input=5") from None
+            raise InputError(
+                f"{flag} {text!r} is not of the form {form}", f"Write for instance {flag} {example}."
+            ) from None
     return pairs
 
 
@@ -232,7 +251,8 @@ def run_check(options: argparse.Namespace) -> int:
         print(json.dumps({"schema": "p4c.check/1", "file": str(options.model), "problems": problems}, indent=1))
         return 0
     print_warnings(planned.warnings)
-    doubts = f", {len(planned.warnings)} warnings" if planned.warnings else ""
+    count = len(planned.warnings)
+    doubts = f", {count} warning{'s' * (count > 1)}" if count else ""
     print(f"{options.model}: compiles, {len(planned.plan.steps)} layers{doubts}")
     return 0
 

@@ -95,7 +95,8 @@ def _emit_pixels(out: CWriter, model: str, pixels: PixelTable) -> None:
 
 
 def _emit_api(out: CWriter, plan: Plan, model: str, names: dict[str, str]) -> None:
-    out.line()
+    for line in ("", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""):
+        out.line(line)
     out.line(
         "/* Buffers of one call. Nothing is kept between calls: calls with different records may overlap in time. */"
     )
@@ -114,3 +115,5 @@ def _emit_api(out: CWriter, plan: Plan, model: str, names: dict[str, str]) -> No
     out.line()
     out.line("/* Run only the first `steps` layers, so that each intermediate tensor can be looked at. */")
     out.line(f"int {prefix(model)}_run_steps(const struct {prefix(model)}_io *io, uint32_t steps);")
+    for line in ("", "#ifdef __cplusplus", "}", "#endif"):
+        out.line(line)

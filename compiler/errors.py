@@ -47,7 +47,12 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
-        return f"{where}{self.what}\n  help: {self.advice}"
+        return f"{where}{self.what}\n  help: {sentence(self.advice)}"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital in front and a stop behind."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 class P4CError(Exception):

@@ -135,7 +135,7 @@ def _read(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}", "check the path") from error
     except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(f"{path} is no .npy or .npz file of plain arrays: {error}", advice) from error
+        raise InputError(f"{path} is no whole .npy or .npz file of plain arrays", advice) from error
 
 
 def _fitted(array: Array, spec: InputSpec, normalization: Normalization | None, path: Path) -> Array:
