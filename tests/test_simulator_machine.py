@@ -110,7 +110,7 @@ def test_load_fault(sim):
     assert (error.pc, error.address, error.symbol) == (L2MEM + 2, 0x1234, "p4c_test+0x2")
     assert str(error) == (
         "the program read 4 bytes at 0x00001234, where there is no memory (pc 0x4ff00002 in p4c_test+0x2)\n"
-        "  help: check the addresses given to the program: arena, weights, input, output and stack"
+        "  help: Check the addresses given to the program: arena, weights, input, output and stack."
     )
     assert sim.get_x(A1) == 0
 
