@@ -12,6 +12,7 @@ from ..compiler.errors import DeviceError
 from ..compiler.plan import Buffer
 from .device import ALL_STEPS, RunResult
 from .simulator.simulator import Simulator
+from .simulator.timing import Timing
 
 # A watchdog far above any real network: about ten minutes of simulation.
 MAX_INSTRUCTIONS = 200_000_000_000
@@ -25,20 +26,32 @@ class SimulatorDevice:
 
     name = "sim"
 
-    def __init__(self, chip_rev: str, symbolize: Callable[[int], str] | None = None) -> None:
+    def __init__(
+        self, chip_rev: str, symbolize: Callable[[int], str] | None = None, timing: Timing | None = None
+    ) -> None:
         self.chip_rev = chip_rev
+        self.timing = timing
         self.parallel = os.cpu_count() or 1
         self._symbolize = symbolize
 
     def load(self, image: Image) -> SimulatorSession:
         """Load an image on a fresh chip."""
-        return SimulatorSession(self.chip_rev, image, self._symbolize)
+        return SimulatorSession(self.chip_rev, image, self._symbolize, self.timing)
 
 
 class SimulatorSession:
-    """An image in a simulator's memory. `symbolize` takes offsets into the code segment."""
+    """An image in a simulator's memory. `symbolize` takes offsets into the code segment.
 
-    def __init__(self, chip_rev: str, image: Image, symbolize: Callable[[int], str] | None) -> None:
+    `simulator` and `code`, the address of the code segment, are there for who wants to set markers.
+    """
+
+    def __init__(
+        self,
+        chip_rev: str,
+        image: Image,
+        symbolize: Callable[[int], str] | None,
+        timing: Timing | None = None,
+    ) -> None:
         if ESP32P4.chip_revisions[chip_rev] != image.chip_revision:
             names = {number: name for name, number in ESP32P4.chip_revisions.items()}
             found = names.get(image.chip_revision, str(image.chip_revision))
@@ -46,17 +59,17 @@ class SimulatorSession:
             raise DeviceError(what, f"compile with --chip-rev {chip_rev}, or simulate --chip-rev {found}")
         self._image = image
         self._bases = place_segments(image)
-        code = self._bases["code"]
+        self.code = code = self._bases["code"]
         locate = None if symbolize is None else (lambda address: symbolize(address - code))
-        self._simulator = Simulator(chip_rev, strict=True, symbolize=locate)
+        self.simulator = Simulator(chip_rev, strict=True, symbolize=locate, timing=timing)
         for segment in image.segments:
             if segment.data:
-                self._simulator.write(self._bases[segment.kind], segment.data)
+                self.simulator.write(self._bases[segment.kind], segment.data)
 
     def run(self, input_block: bytes, steps: int = ALL_STEPS) -> RunResult:
         """Run the first `steps` layers; see Session."""
         image, arena = self._image, self._bases["arena"]
-        self._simulator.write(arena + image.input_offset, input_block)
+        self.simulator.write(arena + image.input_offset, input_block)
         words = {
             "input": arena + image.input_offset,
             "output": arena + image.output_offset,
@@ -66,27 +79,27 @@ class SimulatorSession:
         }
         code = self._bases["code"]
         for name, value in words.items():
-            self._simulator.write(code + 4 * CONTROL_WORDS[name], struct.pack("<I", value))
+            self.simulator.write(code + 4 * CONTROL_WORDS[name], struct.pack("<I", value))
         region = ESP32P4.region("l2mem")
-        result = self._simulator.call(
+        result = self.simulator.call(
             code + image.entry_offset, stack_top=region.start + region.size, max_instructions=MAX_INSTRUCTIONS
         )
-        control = struct.unpack(f"<{CONTROL_BYTES // 4}I", self._simulator.read(code, CONTROL_BYTES))
+        control = struct.unpack(f"<{CONTROL_BYTES // 4}I", self.simulator.read(code, CONTROL_BYTES))
         if control[CONTROL_WORDS["status"]] != 0:
             status = control[CONTROL_WORDS["status"]] - (1 << 32)
             raise DeviceError(f"the model returned status {status}", "please report this with the model")
         cycles = control[CONTROL_WORDS["cycles_low"]] | control[CONTROL_WORDS["cycles_high"]] << 32
-        output = self._simulator.read(arena + image.output_offset, image.output_bytes)
+        output = self.simulator.read(arena + image.output_offset, image.output_bytes)
         return RunResult(output, cycles, result.instructions)
 
     def read(self, buffer: Buffer) -> bytes:
         """The bytes of a buffer as the last run left them."""
         offsets = {"arena": 0, "input": self._image.input_offset, "output": self._image.output_offset}
-        return self._simulator.read(self._bases["arena"] + offsets[buffer.place] + buffer.offset, buffer.size)
+        return self.simulator.read(self._bases["arena"] + offsets[buffer.place] + buffer.offset, buffer.size)
 
     def close(self) -> None:
         """Free the simulated chip."""
-        self._simulator.close()
+        self.simulator.close()
 
 
 def place_segments(image: Image) -> dict[str, int]:

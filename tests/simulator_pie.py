@@ -15,6 +15,7 @@ from p4c.backend.pie.state import CFG_WRITABLE, PieState
 from p4c.backend.pie.table import PIE_REGISTERS, REVISIONS, Instruction, encode, instructions
 from p4c.runtime.simulator.native import PieRegisters, Reason
 from p4c.runtime.simulator.simulator import Simulator
+from p4c.runtime.simulator.timing import Timing
 
 CODE, DATA, DATA_SIZE = 0x30100000, 0x4FF00000, 0x50000
 # Pointers point here: an indexed access reaches 256 KB further.
@@ -49,10 +50,10 @@ def modelled() -> Iterator[tuple[Instruction, str]]:
 class Pair:
     """A simulator and the model's memory, both holding the same bytes."""
 
-    def __init__(self, rev: str, seed: int):
+    def __init__(self, rev: str, seed: int, timing: Timing | None = None):
         self.rev, self.rng = rev, Random(f"{rev}{seed}")
         data = self.rng.randbytes(DATA_SIZE)
-        self.memory, self.sim = TestMemory(data), Simulator(rev)
+        self.memory, self.sim = TestMemory(data), Simulator(rev, timing=timing)
         self.sim.write(DATA, data)
 
     def check(self, instruction: Instruction) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from p4c.runtime.simulator.native import Fault, Reason
 from p4c.runtime.simulator.simulator import Simulator
+from p4c.runtime.simulator.timing import Timing
 
 from .simulator_encoding import (
     FFLAGS,
@@ -85,8 +86,8 @@ def compare(sim: Simulator, rng: Random, units: list[Unit]) -> None:
         pytest.fail(f"{ours.difference(theirs)} after {names}\n{program.hex()}")
 
 
-def campaign(seed: int, programs: int, length: int) -> None:
-    with Simulator() as sim:
+def campaign(seed: int, programs: int, length: int, timing: Timing | None = None) -> None:
+    with Simulator(timing=timing) as sim:
         for number in range(programs):
             rng = Random(f"{seed} {number}")
             kinds = KINDS if number % 2 else (*KINDS, random_float, random_float, random_float)
@@ -96,6 +97,10 @@ def campaign(seed: int, programs: int, length: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_random_programs(seed):
     campaign(seed, programs=100, length=40)
+
+
+def test_random_programs_with_the_timing_model():
+    campaign(seed=4, programs=100, length=40, timing=Timing())
 
 
 @pytest.mark.slow

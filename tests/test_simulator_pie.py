@@ -3,6 +3,7 @@
 import pytest
 
 from p4c.backend.pie.table import REVISIONS
+from p4c.runtime.simulator.timing import Timing
 
 from .simulator_pie import Pair, modelled
 
@@ -24,6 +25,15 @@ def compare(rev, family, states, seed):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_family_agrees_with_the_model(rev, family):
     compare(rev, family, STATES, seed=1)
+
+
+@pytest.mark.parametrize("rev", REVISIONS)
+def test_timed_simulator_agrees_with_the_model(rev):
+    pair = Pair(rev, 7, Timing())
+    for instruction, encoded_on in modelled():
+        if encoded_on == rev:
+            pair.check(instruction)
+            pair.check(instruction)
 
 
 @pytest.mark.slow

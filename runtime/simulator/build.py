@@ -17,18 +17,22 @@ from pathlib import Path
 
 from ...backend.cache import cache_dir, run_tool
 from ...backend.pie.decode_header import decode_table_text
+from .timing_header import timing_header_text
 
 # By name, so that a file half written beside them breaks no build.
 PROGRAMS = (
-    *("compressed.c", "csr.c", "decode.c", "execute_fast.c", "float32.c", "loops.c", "memory.c", "sim.c"),
+    *("compressed.c", "csr.c", "decode.c", "execute_fast.c", "execute_timed.c", "float32.c", "loops.c", "memory.c"),
     *("pie_accumulate.c", "pie_arithmetic.c", "pie_decode.c", "pie_memory.c", "pie_move.c", "pie_readout.c"),
-    *("pie_shift.c", "pie_state.c"),
+    *("pie_shift.c", "pie_state.c", "sim.c", "timing.c", "timing_slots.c"),
 )
-HEADERS = ("execute_loop.h", "float32.h", "instructions.h", "pie.h", "pie_lanes.h", "sim.h", "state.h")
+HEADERS = (
+    *("cache.h", "execute_handlers.h", "execute_loop.h", "float32.h", "instructions.h", "pie.h", "pie_lanes.h"),
+    *("sim.h", "state.h", "timing.h"),
+)
 
-# The header of decode tables is made while building, from these.
-TABLES = "pie_tables.h"
-TABLE_SOURCES = ("decode_header.py", "fields.tsv", "instructions.tsv", "table.py")
+# Two headers are made while building, from these.
+TABLE_SOURCES = ("timing.tsv", "timing_header.py")
+PIE_TABLE_SOURCES = ("decode_header.py", "fields.tsv", "instructions.tsv", "table.py")
 
 # Seconds. The first build on a machine also makes zig unpack and build its own parts: half a minute on a
 # slow one.
@@ -60,8 +64,8 @@ def _cache_key() -> str:
     host = (sysconfig.get_platform(), platform.machine(), version("ziglang"))
     for word in (*host, *FLAGS):
         key.update(f"{word}\n".encode())
-    sources = [FOLDER / name for name in (*PROGRAMS, *HEADERS)]
-    for path in (*sources, *(PIE_FOLDER / name for name in TABLE_SOURCES)):
+    sources = [FOLDER / name for name in (*PROGRAMS, *HEADERS, *TABLE_SOURCES)]
+    for path in (*sources, *(PIE_FOLDER / name for name in PIE_TABLE_SOURCES)):
         content = path.read_bytes()
         key.update(f"{path.name} {len(content)}\n".encode())
         key.update(content)
@@ -73,7 +77,8 @@ def _build(path: Path) -> None:
     programs = [str(FOLDER / name) for name in PROGRAMS]
     with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
         result = Path(folder) / path.name
-        (Path(folder) / TABLES).write_text(decode_table_text(), encoding="utf-8")
+        (Path(folder) / "pie_tables.h").write_text(decode_table_text(), encoding="utf-8")
+        (Path(folder) / "timing_constants.h").write_text(timing_header_text(), encoding="utf-8")
         include = ("-I", str(FOLDER), "-I", folder)
         command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *include, *programs, "-o", str(result)]
         run_tool(command, timeout=BUILD_TIMEOUT, what="building the simulator")

@@ -1,7 +1,7 @@
 /* csr.c: control and status registers: one table for those that only store, code for the others. */
 #include "state.h"
 
-/* mcycle and minstret have no bits of their own: they are p4c_sim.instructions plus an offset. */
+/* mcycle and minstret have no bits of their own: they are cycles and instructions so far plus an offset. */
 enum {
     FFLAGS = 0x001,
     FRM = 0x002,
@@ -58,7 +58,7 @@ void p4c_csr_reset(struct p4c_sim *sim) {
 }
 
 bool p4c_csr_read(const struct p4c_sim *sim, uint32_t number, uint32_t *value) {
-    uint64_t cycles = sim->instructions + sim->cycle_offset;
+    uint64_t cycles = p4c_timing_cycles(sim) + sim->cycle_offset;
     uint64_t retired = sim->instructions + sim->instret_offset;
     switch (number) {
     case FFLAGS: *value = sim->fflags; return true;
@@ -82,11 +82,11 @@ bool p4c_csr_read(const struct p4c_sim *sim, uint32_t number, uint32_t *value) {
 }
 
 /* Set one half of a counter. The guest reads in its next instruction what it wrote: the execute loop
- * has counted the writing instruction already. */
-static void write_counter(const struct p4c_sim *sim, uint64_t *offset, uint32_t value, bool high) {
-    uint64_t counter = sim->instructions + *offset;
+ * has counted the writing instruction already. `counted` is the counter without its offset. */
+static void write_counter(uint64_t counted, uint64_t *offset, uint32_t value, bool high) {
+    uint64_t counter = counted + *offset;
     counter = high ? (uint64_t)value << 32 | (uint32_t)counter : (counter >> 32) << 32 | value;
-    *offset = counter - sim->instructions;
+    *offset = counter - counted;
 }
 
 bool p4c_csr_write(struct p4c_sim *sim, uint32_t number, uint32_t value) {
@@ -99,10 +99,12 @@ bool p4c_csr_write(struct p4c_sim *sim, uint32_t number, uint32_t value) {
         sim->frm = value >> 5 & 7;
         return true;
     case MCYCLE:
-    case MCYCLE + HIGH_HALF: write_counter(sim, &sim->cycle_offset, value, number != MCYCLE); return true;
+    case MCYCLE + HIGH_HALF:
+        write_counter(p4c_timing_cycles(sim), &sim->cycle_offset, value, number != MCYCLE);
+        return true;
     case MINSTRET:
     case MINSTRET + HIGH_HALF:
-        write_counter(sim, &sim->instret_offset, value, number != MINSTRET);
+        write_counter(sim->instructions, &sim->instret_offset, value, number != MINSTRET);
         return true;
     default: break;
     }

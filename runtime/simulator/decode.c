@@ -93,16 +93,17 @@ bool p4c_decode(struct p4c_sim *sim, uint32_t pc, struct instruction *slot) {
     if ((low & 3) != 3) {
         decode_word(sim, p4c_expand_compressed(low), pc, slot);
         if (slot->op != OP_illegal) slot->op += OP_SHORT;
-        return true;
+    } else {
+        /* All low bits 11 are 4 bytes long here: the SIMD extension uses what the manual sets aside for longer
+         * instructions. The second half may lie on another page, whose stores must then be watched. */
+        uint32_t second = pc + 2;
+        if (p4c_code_page(sim, second) == NULL) return p4c_record_fault(sim, P4C_SIM_FAULT_FETCH, second, 2);
+        memcpy(&high, sim->pages[second >> PAGE_BITS].read + (second & PAGE_MASK), sizeof high);
+        slot->length = 4;
+        slot->word = (uint32_t)high << 16 | low;
+        decode_word(sim, slot->word, pc, slot);
     }
-    /* All low bits 11 are 4 bytes long here: the SIMD extension uses what the manual sets aside for
-     * longer instructions. The second half may lie on another page, whose stores must then be watched. */
-    uint32_t second = pc + 2;
-    if (p4c_code_page(sim, second) == NULL) return p4c_record_fault(sim, P4C_SIM_FAULT_FETCH, second, 2);
-    memcpy(&high, sim->pages[second >> PAGE_BITS].read + (second & PAGE_MASK), sizeof high);
-    slot->length = 4;
-    slot->word = (uint32_t)high << 16 | low;
-    decode_word(sim, slot->word, pc, slot);
+    if (sim->timing != NULL && !p4c_timing_describe(sim, pc, slot)) slot->op = OP_illegal;
     return true;
 }
 

@@ -74,6 +74,7 @@ void p4c_memory_destroy(struct p4c_sim *sim) {
         for (uint32_t offset = 0; region->memory != NULL && offset < region->size; offset += PAGE_SIZE) {
             struct code_page *code = sim->pages[(region->base + offset) >> PAGE_BITS].code;
             if (code != NULL) free(code->pie);
+            if (code != NULL) free(code->timing);
             free(code);
         }
         free(region->memory);

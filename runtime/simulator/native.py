@@ -10,6 +10,13 @@ from pathlib import Path
 
 from .build import library_path
 
+# The counters of struct p4c_sim_counters, in its order.
+COUNTERS = (
+    *("cycles", "instructions", "pairs", "fused_cycles", "latency_stalls", "branch_stalls", "loop_stalls"),
+    *("unaligned_stalls", "fetch_stalls", "l2mem_stalls", "l2_stalls", "psram_stalls", "flash_stalls"),
+    *("victim_stalls", "mispredicts", "fetch_misses", "data_misses", "l2_misses"),
+)
+
 # A jump here ends a run.
 RETURN_ADDRESS = 0xFFFFFFF0
 
@@ -53,6 +60,7 @@ class Config(ctypes.Structure):
         ("flash_size", c_uint32),
         ("psram_size", c_uint32),
         ("strict", c_uint32),
+        ("l2_cache_kb", c_uint32),
     )
 
 
@@ -85,6 +93,28 @@ class PieRegisters(ctypes.Structure):
     )
 
 
+class MemoryBytes(ctypes.Structure):
+    """Bytes by memory: an array indexed by enum p4c_sim_memory."""
+
+    _fields_ = tuple((name, c_uint64) for name in ("device", "tcm", "flash", "psram", "l2mem"))
+
+
+class CounterRecord(ctypes.Structure):
+    """struct p4c_sim_counters."""
+
+    _fields_ = (
+        *((name, c_uint64) for name in COUNTERS),
+        ("read", MemoryBytes),
+        ("written", MemoryBytes),
+    )
+
+
+class Mark(ctypes.Structure):
+    """struct p4c_sim_mark."""
+
+    _fields_ = (("marker", c_uint64), ("counters", CounterRecord))
+
+
 MmioRead = ctypes.CFUNCTYPE(c_uint32, c_void_p, c_uint32, c_uint32)
 MmioWrite = ctypes.CFUNCTYPE(None, c_void_p, c_uint32, c_uint32, c_uint32)
 
@@ -106,6 +136,10 @@ _FUNCTIONS = {
     "p4c_sim_get_pie": (None, (c_void_p, ctypes.POINTER(PieRegisters))),
     "p4c_sim_set_pie": (None, (c_void_p, ctypes.POINTER(PieRegisters))),
     "p4c_sim_instructions": (c_uint64, (c_void_p,)),
+    "p4c_sim_get_counters": (None, (c_void_p, ctypes.POINTER(CounterRecord))),
+    "p4c_sim_cool": (None, (c_void_p,)),
+    "p4c_sim_set_markers": (c_int, (c_void_p, ctypes.POINTER(c_uint32), c_uint32)),
+    "p4c_sim_take_marks": (c_uint32, (c_void_p, ctypes.POINTER(Mark), c_uint32)),
     "p4c_sim_map_mmio": (c_int, (c_void_p, c_uint32, c_uint32, MmioRead, MmioWrite, c_void_p)),
 }
 

@@ -99,6 +99,7 @@ struct pie_instruction {
     uint8_t family;
     uint8_t lanes;
     uint8_t memory;
+    uint32_t present; /* bit per enum pie_operand that the instruction has */
     uint16_t count; /* of hardware loops, whose target distance is in `step` and whose number in `select` */
 };
 

@@ -14,6 +14,7 @@ static const struct pie_row *find(const struct pie_row *rows, size_t count, uint
 
 static void place_operand(struct pie_instruction *i, enum pie_operand operand, int32_t value) {
     const uint8_t number = (uint8_t)value;
+    i->present |= 1u << operand;
     switch (operand) {
     case PIE_OP_QU: i->qu = number; break;
     case PIE_OP_QV: i->qv = number; break;
@@ -127,7 +128,8 @@ static pie_compute compute_of(const struct pie_instruction *i) {
 
 uint16_t p4c_pie_decode(const struct p4c_sim *sim, uint32_t word, struct pie_instruction *i) {
     const bool v1 = sim->chip_revision == 1;
-    const struct pie_row *row = v1 ? find(pie_rows_v1, COUNT(pie_rows_v1), word) : find(pie_rows_v3, COUNT(pie_rows_v3), word);
+    const struct pie_row *row =
+        v1 ? find(pie_rows_v1, COUNT(pie_rows_v1), word) : find(pie_rows_v3, COUNT(pie_rows_v3), word);
     if (row == NULL) return OP_illegal;
     const bool keeps_low_bits =
         v1 && (row->family == PIE_F_VSL || row->family == PIE_F_VSLD || row->family == PIE_F_VSRD);

@@ -31,18 +31,20 @@ BY_LANE(s8, int8_t, 16, 4, INT8_MIN, INT8_MAX)
 BY_LANE(s16, int16_t, 8, 5, INT16_MIN, INT16_MAX)
 BY_LANE(s32, int32_t, 4, 6, INT32_MIN, INT32_MAX)
 
-#define BY_SAR(type, ctype, low, high)                                                                        \
-    COMPUTE(vsl_##type) {                                                                                     \
-        const union pie_vector y = Q(qy);                                                                     \
-        const int32_t amount = (int32_t)(sim->pie.sar & 31);                                                  \
-        for (int lane = 0; lane < 4; lane++) Q(qu).type[lane] = (ctype)shifted(sim, i, y.type[lane], amount, low, high); \
-    }                                                                                                         \
-    COMPUTE(vsr_##type) {                                                                                     \
-        const union pie_vector y = Q(qy);                                                                     \
-        const uint32_t mode = rounding_of(&sim->pie, i);                                                      \
-        for (int lane = 0; lane < 4; lane++) {                                                                \
-            Q(qu).type[lane] = (ctype)shift_right(&sim->pie, y.type[lane], sim->pie.sar & 31, mode);          \
-        }                                                                                                     \
+#define BY_SAR(type, ctype, low, high)                                                               \
+    COMPUTE(vsl_##type) {                                                                            \
+        const union pie_vector y = Q(qy);                                                            \
+        const int32_t amount = (int32_t)(sim->pie.sar & 31);                                         \
+        for (int lane = 0; lane < 4; lane++) {                                                       \
+            Q(qu).type[lane] = (ctype)shifted(sim, i, y.type[lane], amount, low, high);              \
+        }                                                                                            \
+    }                                                                                                \
+    COMPUTE(vsr_##type) {                                                                            \
+        const union pie_vector y = Q(qy);                                                            \
+        const uint32_t mode = rounding_of(&sim->pie, i);                                             \
+        for (int lane = 0; lane < 4; lane++) {                                                       \
+            Q(qu).type[lane] = (ctype)shift_right(&sim->pie, y.type[lane], sim->pie.sar & 31, mode); \
+        }                                                                                            \
     }
 BY_SAR(s32, int32_t, INT32_MIN, INT32_MAX)
 BY_SAR(u32, uint32_t, 0, UINT32_MAX)

@@ -17,17 +17,26 @@ struct p4c_sim *p4c_sim_create(const struct p4c_sim_config *config) {
     sim->reservation = 1;
     p4c_csr_reset(sim);
     p4c_pie_reset(sim, config->strict != 0);
+    if (config->l2_cache_kb != 0 && !p4c_timing_create(sim, config->l2_cache_kb)) {
+        p4c_sim_destroy(sim);
+        return NULL;
+    }
     return sim;
 }
 
 void p4c_sim_destroy(struct p4c_sim *sim) {
     if (sim == NULL) return;
     p4c_memory_destroy(sim);
+    p4c_timing_destroy(sim);
     free(sim);
 }
 
 void p4c_sim_run(struct p4c_sim *sim, uint64_t max_instructions, struct p4c_sim_stop *stop) {
-    p4c_execute_fast(sim, max_instructions);
+    if (sim->timing != NULL) {
+        p4c_execute_timed(sim, max_instructions);
+    } else {
+        p4c_execute_fast(sim, max_instructions);
+    }
     *stop = sim->stop;
 }
 
@@ -43,7 +52,10 @@ void p4c_sim_set_f(struct p4c_sim *sim, uint32_t number, uint32_t value) { sim->
 
 uint32_t p4c_sim_get_pc(const struct p4c_sim *sim) { return sim->pc; }
 
-void p4c_sim_set_pc(struct p4c_sim *sim, uint32_t pc) { sim->pc = pc; }
+void p4c_sim_set_pc(struct p4c_sim *sim, uint32_t pc) {
+    sim->pc = pc;
+    p4c_timing_drain(sim);
+}
 
 int p4c_sim_get_csr(const struct p4c_sim *sim, uint32_t number, uint32_t *value) {
     return p4c_csr_read(sim, number, value);

@@ -2,8 +2,9 @@
  *
  * One `struct p4c_sim` is one core with its memories. It executes RV32IMAFC with Zicsr, Zifencei, the
  * Zicntr counters, the SIMD unit (PIE) in the encoding of the chip revision, and the hardware loops,
- * instruction by instruction, and counts them exactly. It shares nothing with
- * another instance, so as many of them as there are cores may run at once, each in one thread.
+ * instruction by instruction, and counts them exactly; with a timing model it also estimates cycles. It
+ * shares nothing with another instance, so as many of them as there are cores may run at once, each in one
+ * thread.
  *
  * How a host calls a function of a loaded program:
  *
@@ -44,6 +45,8 @@ struct p4c_sim_config {
     uint32_t flash_size; /* at most 64 MB, the window at 0x40000000 */
     uint32_t psram_size; /* at most 64 MB, the window at 0x48000000 */
     uint32_t strict;     /* not 0: report what works here and not reliably on the chip, see P4C_SIM_FAULT_PIE_OFF */
+    /* 0: no timing model, a cycle is an instruction. Otherwise the L2 cache's share of L2MEM: 128, 256, 512. */
+    uint32_t l2_cache_kb;
 };
 
 /* Why a run ended. */
@@ -129,6 +132,46 @@ P4C_SIM_API void p4c_sim_set_pie(struct p4c_sim *sim, const struct p4c_sim_pie *
 
 /* Instructions executed since creation, over all runs, whatever the guest wrote to minstret. */
 P4C_SIM_API uint64_t p4c_sim_instructions(const struct p4c_sim *sim);
+
+/* The timing model's counters since creation; without a model all but `instructions` are 0. Every figure is an
+ * estimate, see timing.tsv. Cycles add up: instructions - pairs + fused_cycles + all *_stalls. */
+enum p4c_sim_memory { P4C_SIM_DEVICE, P4C_SIM_TCM, P4C_SIM_FLASH, P4C_SIM_PSRAM, P4C_SIM_L2MEM, P4C_SIM_MEMORIES };
+struct p4c_sim_counters {
+    uint64_t cycles;
+    uint64_t instructions;
+    uint64_t pairs;            /* issued in the same cycle as the instruction before */
+    uint64_t fused_cycles;     /* second issue cycles */
+    uint64_t latency_stalls;   /* waiting for a result: load, multiply, SIMD load, move from SIMD, ... */
+    uint64_t branch_stalls;    /* jumps and mispredicts */
+    uint64_t loop_stalls;      /* set-up of hardware loops */
+    uint64_t unaligned_stalls; /* accesses that the hardware splits */
+    uint64_t fetch_stalls;     /* L1I misses, whatever they reach */
+    uint64_t l2mem_stalls;     /* L1D misses that L2MEM serves */
+    uint64_t l2_stalls;        /* L1D misses that look into the L2 cache */
+    uint64_t psram_stalls;     /* and go on to PSRAM */
+    uint64_t flash_stalls;     /* or to flash */
+    uint64_t victim_stalls;    /* written lines that data misses evict */
+    uint64_t mispredicts;
+    uint64_t fetch_misses;
+    uint64_t data_misses;
+    uint64_t l2_misses;
+    uint64_t read[P4C_SIM_MEMORIES];    /* bytes that the program's loads name, by enum p4c_sim_memory */
+    uint64_t written[P4C_SIM_MEMORIES]; /* and its stores */
+};
+P4C_SIM_API void p4c_sim_get_counters(const struct p4c_sim *sim, struct p4c_sim_counters *counters);
+
+/* Empty the caches, as after power-up; what they held is not written anywhere. The branch predictor forgets too. */
+P4C_SIM_API void p4c_sim_cool(struct p4c_sim *sim);
+
+/* Note the counters each time the instruction at one of these addresses is about to execute. Replaces the
+ * markers before and forgets their marks; returns 1, or 0 where there is no timing model. */
+struct p4c_sim_mark {
+    uint64_t marker; /* number of the address */
+    struct p4c_sim_counters counters;
+};
+P4C_SIM_API int p4c_sim_set_markers(struct p4c_sim *sim, const uint32_t *addresses, uint32_t count);
+/* Move the marks, in the order they were made, to the caller; with room for too few none. Returns their number. */
+P4C_SIM_API uint32_t p4c_sim_take_marks(struct p4c_sim *sim, struct p4c_sim_mark *marks, uint32_t capacity);
 
 /* Device registers. Guest accesses in [base, base + size) call back with the offset from base and a
  * size of 1, 2 or 4; they are always aligned to their size. The callbacks run inside p4c_sim_run, on

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from ...compiler.errors import DeviceError, InputError
 from .faults import device_fault
-from .native import RETURN_ADDRESS, Config, MmioRead, MmioWrite, PieRegisters, Reason, StopRecord, load_library
+from .native import (
+    RETURN_ADDRESS,
+    Config,
+    CounterRecord,
+    Mark,
+    MmioRead,
+    MmioWrite,
+    PieRegisters,
+    Reason,
+    StopRecord,
+    load_library,
+)
+from .timing import L2_SIZES, Counters, MarkedCounters, Timing
 
 # Chip revisions by their names on the command line, with the major number.
 CHIP_REVISIONS = {"v1": 1, "v3": 3}
@@ -28,10 +40,14 @@ ARGUMENT_REGISTERS = 8
 
 @dataclass(frozen=True)
 class CallResult:
-    """What a called function left in a0 (as uint32), and how many instructions it took."""
+    """What a called function left in a0 (as uint32), and what it took.
+
+    Without a timing model a cycle is an instruction.
+    """
 
     a0: int
     instructions: int
+    cycles: int
 
 
 class Simulator:
@@ -40,7 +56,8 @@ class Simulator:
     Instances share nothing and release the GIL while they run, so each may live in a thread of its own;
     one instance must not be used by two threads at a time. `symbolize` turns a code address into words
     for fault texts, such as "p4c_conv2d_s8+0x12". A `strict` one also reports what works here and not
-    reliably on the chip; its SIMD unit is off until CSR 0x7f2 is written, as on bare metal.
+    reliably on the chip; its SIMD unit is off until CSR 0x7f2 is written, as on bare metal. With `timing`
+    it estimates cycles, which mcycle then reads; it runs several times slower.
     """
 
     def __init__(
@@ -50,6 +67,7 @@ class Simulator:
         flash_size: int = 16 << 20,
         psram_size: int = 32 << 20,
         strict: bool = False,
+        timing: Timing | None = None,
         symbolize: Callable[[int], str] | None = None,
     ) -> None:
         if chip_rev not in CHIP_REVISIONS:
@@ -59,7 +77,11 @@ class Simulator:
         self.symbolize = symbolize
         self._callbacks: list[object] = []
         self._library = load_library()
-        config = Config(CHIP_REVISIONS[chip_rev], flash_size, psram_size, strict)
+        if timing is not None and timing.l2_kb not in L2_SIZES:
+            raise InputError(f"no L2 cache has {timing.l2_kb} KB", f"use one of {', '.join(map(str, L2_SIZES))}")
+        self.timing = timing
+        l2_kb = 0 if timing is None else timing.l2_kb
+        config = Config(CHIP_REVISIONS[chip_rev], flash_size, psram_size, strict, l2_kb)
         self._handle: int | None = self._library.p4c_sim_create(ctypes.byref(config))
         if self._handle is None:
             raise DeviceError(
@@ -151,6 +173,36 @@ class Simulator:
         """Instructions executed since the simulator was made."""
         return int(self._library.p4c_sim_instructions(self._handle))
 
+    @property
+    def counters(self) -> Counters:
+        """What the timing model counted since the simulator was made."""
+        record = CounterRecord()
+        self._library.p4c_sim_get_counters(self._handle, ctypes.byref(record))
+        return Counters.of(record)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles since the simulator was made; without a timing model, instructions."""
+        counters = self.counters
+        return counters.instructions if self.timing is None else counters.cycles
+
+    def cool(self) -> None:
+        """Empty the modelled caches and branch predictor: what runs next runs cold."""
+        self._library.p4c_sim_cool(self._handle)
+
+    def set_markers(self, addresses: Sequence[int]) -> None:
+        """Have the counters noted each time the program is about to execute one of these addresses."""
+        array = (ctypes.c_uint32 * len(addresses))(*addresses)
+        if not self._library.p4c_sim_set_markers(self._handle, array, len(addresses)):
+            raise ValueError("markers need a timing model, and are at most 65534")
+
+    def take_marks(self) -> list[MarkedCounters]:
+        """The notes since markers were set or marks last taken, in the order in which they were made."""
+        count = self._library.p4c_sim_take_marks(self._handle, None, 0)
+        marks = (Mark * count)()
+        self._library.p4c_sim_take_marks(self._handle, marks, count)
+        return [MarkedCounters(mark.marker, Counters.of(mark.counters)) for mark in marks]
+
     def map_mmio(
         self, base: int, size: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]
     ) -> None:
@@ -190,10 +242,11 @@ class Simulator:
         self.set_x(RA, RETURN_ADDRESS)
         self.set_x(SP, stack_top)
         self.pc = address
+        before = self.cycles
         stop = self.run(max_instructions)
         if stop.reason != Reason.RETURN:
             raise device_fault(stop, self.get_x(RA), self.chip_rev, self.symbolize)
-        return CallResult(self.get_x(A0), stop.instructions)
+        return CallResult(self.get_x(A0), stop.instructions, self.cycles - before)
 
     def _set_arguments(self, arguments: tuple[int | float, ...]) -> None:
         integers = [int(value) for value in arguments if not isinstance(value, float)]

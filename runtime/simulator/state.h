@@ -52,6 +52,7 @@ struct code_page {
     /* Two slots of OP_page_end catch pc running off the page, by a 2- or a 4-byte instruction. */
     struct instruction slots[PAGE_SLOTS + 2];
     struct pie_instruction *pie; /* by slot; NULL until the page is found to hold a PIE instruction */
+    struct timing_slot *timing;  /* by slot; NULL unless there is a timing model */
 };
 
 struct page {
@@ -91,6 +92,7 @@ struct p4c_sim {
     uint32_t chip_revision;
     struct pie_state pie;
     struct loop_state loops;
+    struct timing *timing; /* NULL: a cycle is an instruction */
     struct page *pages;
     struct region regions[MAX_REGIONS];
     uint32_t region_count;
@@ -122,7 +124,17 @@ void p4c_csr_reset(struct p4c_sim *sim);
 bool p4c_csr_read(const struct p4c_sim *sim, uint32_t number, uint32_t *value);
 bool p4c_csr_write(struct p4c_sim *sim, uint32_t number, uint32_t value);
 
-/* execute_fast.c: run until something ends the run; fills sim->stop, sim->pc and the counters. */
+/* execute_fast.c, execute_timed.c: run until something ends the run; fill sim->stop, sim->pc and the counters. */
 void p4c_execute_fast(struct p4c_sim *sim, uint64_t max_instructions);
+void p4c_execute_timed(struct p4c_sim *sim, uint64_t max_instructions);
+
+/* timing.c: cycles so far, instructions where there is no timing model; the host starts something new. */
+uint64_t p4c_timing_cycles(const struct p4c_sim *sim);
+void p4c_timing_drain(struct p4c_sim *sim);
+bool p4c_timing_create(struct p4c_sim *sim, uint32_t l2_kb);
+void p4c_timing_destroy(struct p4c_sim *sim);
+
+/* timing_slots.c: fill code->timing for a slot that was just decoded; false without host memory. */
+bool p4c_timing_describe(struct p4c_sim *sim, uint32_t pc, const struct instruction *slot);
 
 #endif
