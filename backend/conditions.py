@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from ..compiler.plan import Condition
 
+LANES = 16
+
 BYTES = Condition("the elements are bytes", lambda call: call.operand(0).dtype in ("i8", "u8"))
 WORDS = Condition("the elements are words", lambda call: call.operand(0).dtype == "i32")
 SIGNED = Condition("the input is int8", lambda call: call.operand(0).dtype == "i8")
 ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] == 1)
 FOUR_AXES = Condition("there are at most four axes", lambda call: len(call.operand(0).shape) <= 4)
+VECTOR_PIXELS = Condition(
+    "pixels begin at multiples of 16 bytes",
+    lambda call: all(
+        type_.layout == "nhwc" and type_.pitch % LANES == 0 for type_ in (call.operand(0), call.node.type)
+    ),
+)

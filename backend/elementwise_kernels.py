@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,10 +39,12 @@ def _walk(call: Invocation) -> Fields:
     """struct p4c_walk: one run over all bytes where nothing is repeated, else axis by axis."""
     types = (call.operand(0), call.operand(1))
     if all(type_.shape == call.node.type.shape for type_ in types):
-        sizes, steps, padding = (call.node.type.bytes,), [(1,), (1,)], 0
-    else:
-        sizes, padding = _physical_sizes(call.node.type)
-        steps = [_repeating_steps(type_) for type_ in types]
+        return _walk_fields((call.node.type.bytes,), [(1,), (1,)], 0)
+    sizes, padding = _physical_sizes(call.node.type)
+    return _walk_fields(sizes, [_repeating_steps(type_) for type_ in types], padding)
+
+
+def _walk_fields(sizes: tuple[int, ...], steps: Sequence[tuple[int, ...]], padding: int) -> Fields:
     fields: dict[str, int | Fields] = {"size": _axes((1,) * (4 - len(sizes)) + sizes)}
     for name, step in zip(("x_step", "y_step"), steps, strict=True):
         fields[name] = _axes((0,) * (4 - len(step)) + step)

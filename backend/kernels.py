@@ -9,10 +9,9 @@ import numpy as np
 from ..compiler.ir import Array, TensorType
 from ..compiler.ops.convolution import conv_shape
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
-from .conditions import BYTES, FOUR_AXES, ONE_IMAGE, SIGNED, WORDS
+from .conditions import BYTES, FOUR_AXES, LANES, ONE_IMAGE, SIGNED, VECTOR_PIXELS, WORDS
 from .elementwise_kernels import ELEMENTWISE_KERNELS
-
-LANES = 16
+from .pooling_kernels import POOLING_KERNELS
 
 
 def _blocks(array: Array) -> Array:
@@ -202,17 +201,6 @@ def _fully_connected_constants(call: Invocation) -> dict[str, Array | None]:
     return {"weights": np.ascontiguousarray(blocks), **_channel_constants(call)}
 
 
-def _max_pool_parameters(call: Invocation) -> Fields:
-    x, y, node = call.operand(0).shape, call.node.type.shape, call.node
-    kernel, strides, pads = node.ints("kernel"), node.ints("strides"), node.ints("pads")
-    return {
-        **{"in_h": x[2], "in_w": x[3], "channels": x[1], "out_h": y[2], "out_w": y[3]},
-        **{"in_x": call.operand(0).pitch, "in_y": x[3] * call.operand(0).pitch, "out_x": node.type.pitch},
-        **{"kernel_h": kernel[0], "kernel_w": kernel[1], "stride_h": strides[0], "stride_w": strides[1]},
-        **{"pad_top": pads[0], "pad_left": pads[1]},
-    }
-
-
 def _permute_fields(sizes: tuple[int, ...], steps: tuple[int, ...]) -> Fields:
     """struct p4c_permute for up to four axes; axes that are missing have size 1."""
     sizes, steps = (1,) * (4 - len(sizes)) + sizes, (0,) * (4 - len(steps)) + steps
@@ -253,12 +241,6 @@ UNIT_STRIDES = Condition("the strides are 1", lambda call: call.node.ints("strid
 THIN_PADS = Condition("there is at most one pixel of padding", lambda call: max(call.node.ints("pads")) <= 1)
 NARROW_ACCUMULATOR = Condition("|acc| < 2^30 is proven", lambda call: call.node.int("acc_bound") < 1 << 30)
 QUANTIZED = Condition("the result is quantized", lambda call: len(call.node.operands) == 5)
-VECTOR_PIXELS = Condition(
-    "pixels begin at multiples of 16 bytes",
-    lambda call: all(
-        type_.layout == "nhwc" and type_.pitch % LANES == 0 for type_ in (call.operand(0), call.node.type)
-    ),
-)
 ALIKE_ROUNDING = Condition(
     "all channels round alike", lambda call: len(call.node.operands) < 5 or _uniform(call.constant(4))
 )
@@ -279,7 +261,6 @@ TWO_BY_TWO_POOL = Condition(
     lambda call: call.node.ints("pool_kernel") == call.node.ints("pool_strides") == (2, 2),
 )
 FEW_BORDERS = Condition("at most four columns at either side see a clipped kernel", lambda call: _borders(call) <= 4)
-NO_PADS = Condition("there is no padding", lambda call: not any(call.node.ints("pads")))
 NO_RAW_POOL = Condition(
     "a fused pool has a quantized result", lambda call: not _pools(call) or call.node.type.dtype == "i8"
 )
@@ -388,25 +369,7 @@ KERNELS: tuple[KernelDef, ...] = (
         conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
         constants=_fully_connected_constants,
     ),
-    KernelDef(
-        name="max_pool_s8",
-        op="max_pool",
-        header="p4c_pool.h",
-        symbol="p4c_max_pool_s8",
-        record="p4c_pool",
-        parameters=_max_pool_parameters,
-        conditions=(SIGNED, ONE_IMAGE, VECTOR_PIXELS, NO_PADS),
-        pie=True,
-    ),
-    KernelDef(
-        name="max_pool_s8_ref",
-        op="max_pool",
-        header="p4c_pool.h",
-        symbol="p4c_max_pool_s8_ref",
-        record="p4c_pool",
-        parameters=_max_pool_parameters,
-        conditions=(SIGNED, ONE_IMAGE),
-    ),
+    *POOLING_KERNELS,
     *ELEMENTWISE_KERNELS,
     *(
         KernelDef(

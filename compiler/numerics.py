@@ -29,6 +29,14 @@ def shift_round(accumulator: Array, shift: Array, rounding: Array) -> Array:
     return rounded << np.maximum(-shift.astype(np.int64), 0)
 
 
+def divide_half_even(numerator: Array, denominator: Array) -> Array:
+    """numerator / denominator rounded half to even, int64 in and out, broadcasting; the denominator is positive."""
+    floor, remainder = np.divmod(numerator, denominator)
+    up = (2 * remainder > denominator) | ((2 * remainder == denominator) & (floor & 1 == 1))
+    out: Array = floor + up
+    return out
+
+
 def quantize(x: Array, type_: TensorType, qmin: int, qmax: int) -> Array:
     """ONNX QuantizeLinear in float32: clamp(half_even(x / scale) + zero_point, qmin, qmax)."""
     assert type_.params is not None

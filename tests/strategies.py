@@ -249,6 +249,26 @@ def max_pool(build):
     build.add("max_pool", [x], build.like(x), **attrs)
 
 
+def average_pool(op):
+    def add(build):
+        x = build.operand(build.draw(shapes(4)), REAL if op == "average_pool" else STORED)
+        if op == "qaverage_pool" and not build.graph.type_of(x).params.symmetric:
+            return
+        kernel, layout = build.draw(shapes(2)), build.graph.type_of(x).layout
+        pads = tuple(build.draw(st.integers(0, kernel[axis % 2] - 1)) for axis in range(4))
+        counted = build.draw(st.sampled_from([pads, (0, 0, 0, 0)]))
+        attrs = {"kernel": kernel, "strides": build.draw(shapes(2)), "pads": pads, "counted_pads": counted}
+        type_ = TensorType("f32", (), None, layout)
+        if op == "qaverage_pool" or build.draw(st.booleans()):
+            type_ = build.type((), STORED).with_(layout=layout)
+            attrs |= build.clamp(type_.dtype)
+        if op == "qaverage_pool":
+            attrs["shift"] = build.draw(st.integers(-31, 31))
+        build.add(op, [x], type_, **attrs)
+
+    return add
+
+
 def relu(build):
     x = build.operand(any_shape(build), REAL)
     build.add("relu", [x], build.like(x))
@@ -351,6 +371,7 @@ MAKERS = {
     "fully_connected": real("fully_connected", fully_connected_operands),
     "qfully_connected": integer("qfully_connected", fully_connected_operands),
     "max_pool": max_pool,
+    **{op: average_pool(op) for op in ("average_pool", "qaverage_pool")},
     "relu": relu,
     "clip": clip,
     "reshape": reshape,

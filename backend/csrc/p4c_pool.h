@@ -33,6 +33,51 @@ P4C_INLINE void p4c_max_pool_s8_ref(struct p4c_pool p, const int8_t *x, int8_t *
     }
 }
 
+/* numerator / denominator, rounded half to even; |numerator| and the denominator < 2^30, denominator > 0. */
+P4C_INLINE int32_t p4c_divide_half_even(int32_t numerator, int32_t denominator)
+{
+    int32_t quotient = numerator / denominator;
+    int32_t remainder = numerator - quotient * denominator;
+    if (remainder < 0) {
+        quotient--;
+        remainder += denominator;
+    }
+    int32_t twice = 2 * remainder;
+    return quotient + (twice > denominator || (twice == denominator && (quotient & 1)));
+}
+
+/* `counted` holds the padding at the top, left, bottom and right that is averaged as zeros. */
+struct p4c_average_pool {
+    struct p4c_pool window;
+    int counted[4];
+    int shift;
+    int qmin, qmax;
+};
+
+/* The scalar mean: y = clamp(sum * 2^-shift / count), the exact rational rounded half to even. */
+P4C_INLINE void p4c_average_pool_s8_ref(struct p4c_average_pool p, const int8_t *x, int8_t *y)
+{
+    struct p4c_pool w = p.window;
+    for (int oy = 0; oy < w.out_h; oy++) {
+        int top = oy * w.stride_h - w.pad_top;
+        int rows = p4c_min(top + w.kernel_h, w.in_h + p.counted[2]) - p4c_max(top, -p.counted[0]);
+        int y0 = p4c_max(top, 0), y1 = p4c_min(top + w.kernel_h, w.in_h);
+        for (int ox = 0; ox < w.out_w; ox++, y += w.out_x) {
+            int left = ox * w.stride_w - w.pad_left;
+            int columns = p4c_min(left + w.kernel_w, w.in_w + p.counted[3]) - p4c_max(left, -p.counted[1]);
+            int x0 = p4c_max(left, 0), x1 = p4c_min(left + w.kernel_w, w.in_w);
+            int32_t count = (int32_t)((uint32_t)(rows * columns) << p4c_max(p.shift, 0));
+            for (int c = 0; c < w.channels; c++) {
+                int32_t sum = 0;
+                for (int iy = y0; iy < y1; iy++)
+                    for (int ix = x0; ix < x1; ix++) sum += x[iy * w.in_y + ix * w.in_x + c];
+                sum *= 1 << p4c_max(-p.shift, 0);
+                y[c] = (int8_t)p4c_clamp(p4c_divide_half_even(sum, count), p.qmin, p.qmax);
+            }
+        }
+    }
+}
+
 #if P4C_PIE
 #include "p4c_pie.h"
 

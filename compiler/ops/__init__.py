@@ -7,7 +7,7 @@ from .convolution import CONV2D, QCONV2D
 from .definition import AttrDef, OpDef, OpError
 from .elementwise import CLIP, RELU
 from .fully_connected import FULLY_CONNECTED, QFULLY_CONNECTED
-from .pooling import MAX_POOL
+from .pooling import AVERAGE_POOL, MAX_POOL, QAVERAGE_POOL
 from .quantization import DEQUANTIZE, QUANTIZE, REQUANTIZE
 from .shape import CONVERT_LAYOUT, RESHAPE, TRANSPOSE
 
@@ -27,6 +27,8 @@ OPS: dict[str, OpDef] = {
         MUL,
         QMUL,
         MAX_POOL,
+        AVERAGE_POOL,
+        QAVERAGE_POOL,
         RELU,
         CLIP,
         RESHAPE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..ir import Graph
 
-FOLDABLE = ("conv2d", "fully_connected", "add", "sub", "mul")
+FOLDABLE = ("conv2d", "fully_connected", "add", "sub", "mul", "average_pool")
 
 
 def fold_quantizers(graph: Graph) -> Graph:

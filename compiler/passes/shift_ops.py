@@ -2,18 +2,19 @@
 
 %r = quantize(%x : i8 q(e=5)) : i8 q(e=3)                  =>  %r = requantize(%x) {shift=2}
 %s = sub(%x : i8 q(e=5), %y : i8 q(e=3)) : i8 q(e=4)       =>  %s = qadd(%x, %y) {factors=[1,-4], shift=1}
+%m = average_pool(%x : i8 q(e=5)) : i8 q(e=4)              =>  %m = qaverage_pool(%x) {shift=1}
 %p = mul(%x : i8 q(e=5), %y : i8 q(e=3)) : i8 q(e=4)       =>  %p = qmul(%x, %y) {shift=4}
 """
 
 from __future__ import annotations
 
 from ..errors import Problem
-from ..ir import Attr, Graph, Node
+from ..ir import Graph, Node
 from ..ops.arithmetic import MAX_FACTOR
 from ..ops.shifting import MAX_SHIFT
 from .integer_problems import operand_problems, problem, result_problems, unquantized_problem
 
-FORMS = {"quantize": "requantize", "add": "qadd", "sub": "qadd", "mul": "qmul"}
+FORMS = {"quantize": "requantize", "add": "qadd", "sub": "qadd", "mul": "qmul", "average_pool": "qaverage_pool"}
 NEARER = "choose the exponents of operands and result nearer to each other"
 
 
@@ -42,7 +43,7 @@ def problems(graph: Graph, node: Node) -> list[Problem]:
 
 def convert(graph: Graph, node: Node) -> None:
     """Replace a node without problems by its integer form; a constant operand comes second."""
-    attrs: dict[str, Attr] = {key: node.attrs[key] for key in ("qmin", "qmax")}
+    attrs = dict(node.attrs)
     attrs["shift"] = _accumulator_exponent(graph, node) - _exponent(graph, node.name)
     swapped = len(node.operands) == 2 and node.operands[0] in graph.constants
     operands = node.operands[::-1] if swapped else node.operands

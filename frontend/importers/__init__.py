@@ -8,7 +8,7 @@ from .definition import Importer
 from .elementwise import CLIP, RELU
 from .matmul import GEMM, MATMUL
 from .passthrough import CAST, DROPOUT, IDENTITY
-from .pooling import MAX_POOL
+from .pooling import AVERAGE_POOL, GLOBAL_AVERAGE_POOL, MAX_POOL, REDUCE_MEAN
 from .quantization import DEQUANTIZE, QUANTIZE
 from .shape import FLATTEN, RESHAPE, SQUEEZE, TRANSPOSE, UNSQUEEZE
 
@@ -24,6 +24,9 @@ IMPORTERS: dict[str, Importer] = {
         SUB,
         MUL,
         MAX_POOL,
+        AVERAGE_POOL,
+        GLOBAL_AVERAGE_POOL,
+        REDUCE_MEAN,
         RELU,
         CLIP,
         RESHAPE,

@@ -10,12 +10,13 @@ from ..onnx_model import OnnxNode
 
 @dataclass(frozen=True)
 class Window:
-    """A 2-D window; pads are top, left, bottom, right."""
+    """A 2-D window; pads are top, left, bottom, right, `declared_pads` those that ceil_mode has not widened."""
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
     pads: tuple[int, ...]
+    declared_pads: tuple[int, ...]
 
 
 def read_window(ctx: Context, node: OnnxNode, sizes: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
@@ -26,10 +27,10 @@ def read_window(ctx: Context, node: OnnxNode, sizes: tuple[int, ...], kernel: tu
         if len(values) != 2 or min(values) < 1:
             ctx.fail(node, f"has {role} {list(values)}, expected two positive numbers", "Export a 2-D layer.")
     spans = tuple((size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True))
-    pads = _pads(ctx, node, sizes, spans, strides)
+    pads = declared = _pads(ctx, node, sizes, spans, strides)
     if node.attrs.get("ceil_mode", 0):
         pads = _ceil_pads(sizes, spans, strides, pads)
-    return Window(kernel, strides, dilations, pads)
+    return Window(kernel, strides, dilations, pads, declared)
 
 
 def _pads(
