@@ -28,6 +28,12 @@ struct p4c_conv2d_row {
     int ky0, ky1;
 };
 
+P4C_INLINE struct p4c_conv2d_row p4c_conv2d_row_of(struct p4c_conv2d p, int oy, const int8_t *x)
+{
+    struct p4c_span rows = p4c_taps_inside(oy, p.stride_h, p.pad_top, p.dilation_h, p.kernel_h, p.in_h);
+    return (struct p4c_conv2d_row){x + (oy * p.stride_h - p.pad_top) * p.in_y, rows.first, rows.last};
+}
+
 /* Four output channels of `pixels` neighbouring output pixels, kernel columns kx0..kx1, all inside the image.
  *
  * Four by four needs 16 accumulators and 8 operands, all in registers: half a load per multiply-accumulate.
@@ -66,34 +72,23 @@ P4C_INLINE void p4c_conv2d_tile(struct p4c_conv2d p, int pixels, struct p4c_conv
 P4C_INLINE void p4c_conv2d_border(struct p4c_conv2d p, struct p4c_conv2d_row row, int ox, const int8_t *w,
                                   const int32_t *bias, const int8_t *shifts, const int8_t *roundings, int channel, void *y)
 {
-    int left = p.pad_left - ox * p.stride_w;
-    int kx0 = p4c_max(0, (left + p.dilation_w - 1) / p.dilation_w);
-    int kx1 = p4c_min(p.kernel_w, (p.in_w + left + p.dilation_w - 1) / p.dilation_w);
-    p4c_conv2d_tile(p, 1, row, ox, kx0, p4c_max(kx0, kx1), w, bias, shifts, roundings, channel, y);
+    struct p4c_span columns = p4c_taps_inside(ox, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
+    p4c_conv2d_tile(p, 1, row, ox, columns.first, columns.last, w, bias, shifts, roundings, channel, y);
 }
 
 /* Output row oy, all channels, to y. */
 P4C_INLINE void p4c_conv2d_row(struct p4c_conv2d p, int oy, const int8_t *x, const int8_t *w, const int32_t *bias,
                                const int8_t *shifts, const int8_t *roundings, void *y)
 {
-    int top = p.pad_top - oy * p.stride_h;
-    struct p4c_conv2d_row row = {
-        .x = x - top * p.in_y,
-        .ky0 = p4c_max(0, (top + p.dilation_h - 1) / p.dilation_h),
-        .ky1 = p4c_min(p.kernel_h, (p.in_h + top + p.dilation_h - 1) / p.dilation_h),
-    };
-    /* Pixels inner0..inner1 see the whole kernel width. */
-    int reach = (p.kernel_w - 1) * p.dilation_w;
-    int inner0 = p4c_min(p.out_w, (p.pad_left + p.stride_w - 1) / p.stride_w);
-    int last = p.in_w - 1 - reach + p.pad_left;
-    int inner1 = last < 0 ? inner0 : p4c_clamp(last / p.stride_w + 1, inner0, p.out_w);
-
+    struct p4c_conv2d_row row = p4c_conv2d_row_of(p, oy, x);
+    struct p4c_span inner =
+        p4c_whole_kernels(p.out_w, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
     for (int channel = 0; channel < p.out_c; channel += 4) {
         const int8_t *v = w + channel / P4C_LANES * (p.kernel_h * p.kernel_w * p.in_c * P4C_LANES) + channel % P4C_LANES;
         int ox = 0;
-        for (; ox < inner0; ox++)
+        for (; ox < inner.first; ox++)
             p4c_conv2d_border(p, row, ox, v, bias, shifts, roundings, channel, y);
-        for (; ox + 4 <= inner1; ox += 4)
+        for (; ox + 4 <= inner.last; ox += 4)
             p4c_conv2d_tile(p, 4, row, ox, 0, p.kernel_w, v, bias, shifts, roundings, channel, y);
         for (; ox < p.out_w; ox++)
             p4c_conv2d_border(p, row, ox, v, bias, shifts, roundings, channel, y);

@@ -61,36 +61,27 @@ P4C_INLINE void p4c_conv2d_pie_pixels(struct p4c_conv2d p, struct p4c_conv2d_blo
 P4C_INLINE void p4c_conv2d_pie_border(struct p4c_conv2d p, struct p4c_conv2d_block block, struct p4c_conv2d_row row, int ox,
                                       int8_t *y, int out_x)
 {
-    int left = p.pad_left - ox * p.stride_w;
-    int kx0 = p4c_max(0, (left + p.dilation_w - 1) / p.dilation_w);
-    int kx1 = p4c_min(p.kernel_w, (p.in_w + left + p.dilation_w - 1) / p.dilation_w);
-    p4c_conv2d_pie_pixels(p, block, row, ox, kx0, kx1, 1, y, out_x);
+    struct p4c_span columns = p4c_taps_inside(ox, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
+    p4c_conv2d_pie_pixels(p, block, row, ox, columns.first, columns.last, 1, y, out_x);
 }
 
 /* Output row oy of one block. Border columns are written out because each needs kernel columns that are constants. */
 P4C_INLINE void p4c_conv2d_pie_row(struct p4c_conv2d p, struct p4c_conv2d_block block, int oy, const int8_t *x, int8_t *y,
                                    int out_x)
 {
-    int top = p.pad_top - oy * p.stride_h;
-    struct p4c_conv2d_row row = {
-        .x = x - top * p.in_y,
-        .ky0 = p4c_max(0, (top + p.dilation_h - 1) / p.dilation_h),
-        .ky1 = p4c_min(p.kernel_h, (p.in_h + top + p.dilation_h - 1) / p.dilation_h),
-    };
-    int reach = (p.kernel_w - 1) * p.dilation_w;
-    int inner0 = p4c_min(p.out_w, (p.pad_left + p.stride_w - 1) / p.stride_w);
-    int last = p.in_w - 1 - reach + p.pad_left;
-    int inner1 = last < 0 ? inner0 : p4c_clamp(last / p.stride_w + 1, inner0, p.out_w);
-    if (inner0 > 0) p4c_conv2d_pie_border(p, block, row, 0, y, out_x);
-    if (inner0 > 1) p4c_conv2d_pie_border(p, block, row, 1, y, out_x);
-    if (inner0 > 2) p4c_conv2d_pie_border(p, block, row, 2, y, out_x);
-    if (inner0 > 3) p4c_conv2d_pie_border(p, block, row, 3, y, out_x);
-    if (inner1 > inner0)
-        p4c_conv2d_pie_pixels(p, block, row, inner0, 0, p.kernel_w, inner1 - inner0, y, out_x);
-    if (p.out_w - inner1 > 3) p4c_conv2d_pie_border(p, block, row, p.out_w - 4, y, out_x);
-    if (p.out_w - inner1 > 2) p4c_conv2d_pie_border(p, block, row, p.out_w - 3, y, out_x);
-    if (p.out_w - inner1 > 1) p4c_conv2d_pie_border(p, block, row, p.out_w - 2, y, out_x);
-    if (p.out_w - inner1 > 0) p4c_conv2d_pie_border(p, block, row, p.out_w - 1, y, out_x);
+    struct p4c_conv2d_row row = p4c_conv2d_row_of(p, oy, x);
+    struct p4c_span inner =
+        p4c_whole_kernels(p.out_w, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
+    if (inner.first > 0) p4c_conv2d_pie_border(p, block, row, 0, y, out_x);
+    if (inner.first > 1) p4c_conv2d_pie_border(p, block, row, 1, y, out_x);
+    if (inner.first > 2) p4c_conv2d_pie_border(p, block, row, 2, y, out_x);
+    if (inner.first > 3) p4c_conv2d_pie_border(p, block, row, 3, y, out_x);
+    if (inner.last > inner.first)
+        p4c_conv2d_pie_pixels(p, block, row, inner.first, 0, p.kernel_w, inner.last - inner.first, y, out_x);
+    if (p.out_w - inner.last > 3) p4c_conv2d_pie_border(p, block, row, p.out_w - 4, y, out_x);
+    if (p.out_w - inner.last > 2) p4c_conv2d_pie_border(p, block, row, p.out_w - 3, y, out_x);
+    if (p.out_w - inner.last > 1) p4c_conv2d_pie_border(p, block, row, p.out_w - 2, y, out_x);
+    if (p.out_w - inner.last > 0) p4c_conv2d_pie_border(p, block, row, p.out_w - 1, y, out_x);
 }
 
 /* The PIE form: as the scalar one, and input pixels, output pixels and weights are aligned to 16 bytes (in_x and out_x

@@ -15,21 +15,6 @@ struct p4c_depthwise2d {
     struct p4c_requantize requantize;
 };
 
-/* The kernel rows (or columns) first..last that lie inside an image of `size`, for one output row (or column). */
-struct p4c_taps {
-    int first, last;
-};
-
-P4C_INLINE struct p4c_taps p4c_taps_inside(int output, int stride, int pad, int dilation, int kernel, int size)
-{
-    int before = pad - output * stride;
-    struct p4c_taps taps = {
-        .first = p4c_max(0, (before + dilation - 1) / dilation),
-        .last = p4c_min(kernel, (size + before + dilation - 1) / dilation),
-    };
-    return taps;
-}
-
 /* The scalar form.
  *
  * w        [ceil(channels / 16)][kernel_h][kernel_w][16], zeros beyond `channels`
@@ -40,9 +25,9 @@ P4C_INLINE void p4c_depthwise2d_s8_ref(struct p4c_depthwise2d p, const int8_t *x
                                        const int8_t *shifts, const int8_t *roundings, void *y)
 {
     for (int oy = 0; oy < p.out_h; oy++) {
-        struct p4c_taps rows = p4c_taps_inside(oy, p.stride_h, p.pad_top, p.dilation_h, p.kernel_h, p.in_h);
+        struct p4c_span rows = p4c_taps_inside(oy, p.stride_h, p.pad_top, p.dilation_h, p.kernel_h, p.in_h);
         for (int ox = 0; ox < p.out_w; ox++) {
-            struct p4c_taps columns = p4c_taps_inside(ox, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
+            struct p4c_span columns = p4c_taps_inside(ox, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
             for (int c = 0; c < p.channels; c++) {
                 const int8_t *v = w + c / P4C_LANES * (p.kernel_h * p.kernel_w * P4C_LANES) + c % P4C_LANES;
                 int32_t acc = bias[c];

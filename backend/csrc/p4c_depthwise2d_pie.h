@@ -64,8 +64,8 @@ P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int
 P4C_INLINE void p4c_depthwise2d_pie_pixels(struct p4c_depthwise2d p, int oy, int ox, int count, const int8_t *x,
                                            const int8_t *w, const int32_t *bias, const int8_t *shifts, int8_t *y)
 {
-    struct p4c_taps rows = p4c_taps_inside(oy, p.stride_h, p.pad_top, p.dilation_h, p.kernel_h, p.in_h);
-    struct p4c_taps columns = p4c_taps_inside(ox, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
+    struct p4c_span rows = p4c_taps_inside(oy, p.stride_h, p.pad_top, p.dilation_h, p.kernel_h, p.in_h);
+    struct p4c_span columns = p4c_taps_inside(ox, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
     int inside = columns.last - columns.first, seen = rows.last - rows.first;
     const int8_t *in = x + (oy * p.stride_h - p.pad_top + rows.first * p.dilation_h) * p.in_y +
                        (ox * p.stride_w - p.pad_left + columns.first * p.dilation_w) * p.in_x;
@@ -84,25 +84,23 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
 {
     (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
-    int reach = (p.kernel_w - 1) * p.dilation_w;
-    int inner0 = p4c_min(p.out_w, (p.pad_left + p.stride_w - 1) / p.stride_w);
-    int last = p.in_w - 1 - reach + p.pad_left;
-    int inner1 = last < 0 ? inner0 : p4c_clamp(last / p.stride_w + 1, inner0, p.out_w);
+    struct p4c_span inner =
+        p4c_whole_kernels(p.out_w, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
     for (int oy = 0; oy < p.out_h; oy++) {
         for (int c = 0; c < p.channels; c += P4C_LANES) {
             const int8_t *xc = x + c, *v = w + c * p.kernel_h * p.kernel_w;
             const int8_t *s = shifts ? shifts + c : NULL;
             int8_t *out = (int8_t *)y + c;
-            if (inner0 > 0) p4c_depthwise2d_pie_pixels(p, oy, 0, 1, xc, v, bias + c, s, out);
-            if (inner0 > 1) p4c_depthwise2d_pie_pixels(p, oy, 1, 1, xc, v, bias + c, s, out);
-            if (inner0 > 2) p4c_depthwise2d_pie_pixels(p, oy, 2, 1, xc, v, bias + c, s, out);
-            if (inner0 > 3) p4c_depthwise2d_pie_pixels(p, oy, 3, 1, xc, v, bias + c, s, out);
-            if (inner1 > inner0)
-                p4c_depthwise2d_pie_pixels(p, oy, inner0, inner1 - inner0, xc, v, bias + c, s, out);
-            if (p.out_w - inner1 > 3) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 4, 1, xc, v, bias + c, s, out);
-            if (p.out_w - inner1 > 2) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 3, 1, xc, v, bias + c, s, out);
-            if (p.out_w - inner1 > 1) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 2, 1, xc, v, bias + c, s, out);
-            if (p.out_w - inner1 > 0) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 1, 1, xc, v, bias + c, s, out);
+            if (inner.first > 0) p4c_depthwise2d_pie_pixels(p, oy, 0, 1, xc, v, bias + c, s, out);
+            if (inner.first > 1) p4c_depthwise2d_pie_pixels(p, oy, 1, 1, xc, v, bias + c, s, out);
+            if (inner.first > 2) p4c_depthwise2d_pie_pixels(p, oy, 2, 1, xc, v, bias + c, s, out);
+            if (inner.first > 3) p4c_depthwise2d_pie_pixels(p, oy, 3, 1, xc, v, bias + c, s, out);
+            if (inner.last > inner.first)
+                p4c_depthwise2d_pie_pixels(p, oy, inner.first, inner.last - inner.first, xc, v, bias + c, s, out);
+            if (p.out_w - inner.last > 3) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 4, 1, xc, v, bias + c, s, out);
+            if (p.out_w - inner.last > 2) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 3, 1, xc, v, bias + c, s, out);
+            if (p.out_w - inner.last > 1) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 2, 1, xc, v, bias + c, s, out);
+            if (p.out_w - inner.last > 0) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 1, 1, xc, v, bias + c, s, out);
         }
     }
 }

@@ -58,6 +58,27 @@ P4C_INLINE int32_t p4c_shift_round(int32_t acc, int shift, int rounding)
     return (acc + below_half + ((acc >> shift) & 1)) >> shift;
 }
 
+/* Positions first..last, the last not included. */
+struct p4c_span {
+    int first, last;
+};
+
+/* The kernel rows (or columns) of one output row (or column) that lie inside an image of `size`. */
+P4C_INLINE struct p4c_span p4c_taps_inside(int output, int stride, int pad, int dilation, int kernel, int size)
+{
+    int before = pad - output * stride;
+    int first = p4c_max(0, (before + dilation - 1) / dilation);
+    return (struct p4c_span){first, p4c_max(first, p4c_min(kernel, (size + before + dilation - 1) / dilation))};
+}
+
+/* The output columns (or rows) whose whole kernel lies inside an image of `size`. */
+P4C_INLINE struct p4c_span p4c_whole_kernels(int outputs, int stride, int pad, int dilation, int kernel, int size)
+{
+    int first = p4c_min(outputs, (pad + stride - 1) / stride);
+    int last = size - 1 - (kernel - 1) * dilation + pad;
+    return (struct p4c_span){first, last < 0 ? first : p4c_clamp(last / stride + 1, first, outputs)};
+}
+
 /* Store the accumulator of output channel `channel` at y[index], requantized as the record says. */
 P4C_INLINE void p4c_store(struct p4c_requantize r, const int8_t *shifts, const int8_t *roundings, int32_t acc,
                           int channel, void *y, int index)
