@@ -13,6 +13,9 @@ from elftools.elf.sections import SymbolTableSection
 
 from ..compiler.errors import InputError
 
+# More than any memory of the chip, and little enough to allocate for a damaged file.
+MAX_EXTENT = 64 << 20
+
 
 @dataclass(frozen=True)
 class Section:
@@ -75,7 +78,10 @@ def _read(file: ELFFile) -> Elf:
         raise ValueError(f"machine {file['e_machine']}, {file.elfclass} bits, expected 32-bit RISC-V")
     allocated = [s for s in file.iter_sections() if s["sh_flags"] & 2 and s["sh_size"]]
     base = min(section["sh_addr"] for section in allocated)
-    flat = bytearray(max(section["sh_addr"] + section["sh_size"] for section in allocated) - base)
+    extent = max(section["sh_addr"] + section["sh_size"] for section in allocated) - base
+    if extent > MAX_EXTENT:
+        raise ValueError(f"its sections span {extent:,} bytes, expected at most {MAX_EXTENT:,}")
+    flat = bytearray(extent)
     for section in allocated:
         if section["sh_type"] != "SHT_NOBITS":
             start = section["sh_addr"] - base

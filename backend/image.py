@@ -135,7 +135,9 @@ def _layout_fault(image: Image) -> str:
 def _read_segment(data: bytes, position: int, advice: str) -> Segment:
     kind, region, _, alignment, size, start, length, checksum = SEGMENT.unpack_from(data, position)
     kinds, regions = ({code: name for name, code in table.items()} for table in (KINDS, REGIONS))
-    if kind not in kinds or region not in regions or length > size:
+    if kind in kinds and length > size:
+        raise InputError(f"the {kinds[kind]} segment holds {length:,} bytes, more than its size of {size:,}", advice)
+    if kind not in kinds or region not in regions:
         raise InputError(f"the image has a segment of unknown kind {kind}, region {region}", advice)
     payload = data[start : start + length]
     if len(payload) != length or zlib.crc32(payload) != checksum:

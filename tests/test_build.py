@@ -137,11 +137,11 @@ def measured_stack(model):
     """Bytes of stack that a run writes to, by painting it first."""
     session = SimulatorSession(model.chip_rev, model.build.image, None)
     top, size = 0x4FF0_0000 + 768 * 1024, 8192
-    session._simulator.write(top - size, b"\xa5" * size)
+    session.simulator.write(top - size, b"\xa5" * size)
     plan = model.plan
     arrays = random_inputs(plan.graph, rows=1)
     session.run(input_block(plan, stored_inputs(plan, arrays), 0))
-    painted = session._simulator.read(top - size, size)
+    painted = session.simulator.read(top - size, size)
     session.close()
     return size - (len(painted) - len(painted.lstrip(b"\xa5")))
 
