@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..compiler import numerics
 from ..compiler.ir import Array, TensorType
 from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
@@ -20,6 +21,14 @@ def _clamp_parameters(call: Invocation) -> Fields:
 
 def _requantize_parameters(call: Invocation) -> Fields:
     return {"elements": call.node.type.bytes, **_shift_fields(call)}
+
+
+def _table_parameters(call: Invocation) -> Fields:
+    return {"elements": call.node.type.bytes, "offset": -numerics.dtype_range(call.operand(0).dtype)[0]}
+
+
+def _table_constants(call: Invocation) -> dict[str, Array | None]:
+    return {"table": call.constant(1)}
 
 
 def _shift_fields(call: Invocation) -> Fields:
@@ -103,6 +112,16 @@ ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         record="p4c_rescale",
         parameters=_requantize_parameters,
         conditions=(SIGNED,),
+        in_place=(0,),
+    ),
+    KernelDef(
+        name="table_s8_ref",
+        op="table",
+        header="p4c_table.h",
+        symbol="p4c_table_s8_ref",
+        record="p4c_table",
+        parameters=_table_parameters,
+        constants=_table_constants,
         in_place=(0,),
     ),
     *(

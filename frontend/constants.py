@@ -51,7 +51,7 @@ def _one_node_model(
     values: Mapping[str, Array],
     opset: int,
 ) -> onnx.ModelProto:
-    node = helper.make_node(op, inputs, outputs, **{key: _plain(value) for key, value in attrs.items()})
+    node = helper.make_node(op, inputs, outputs, **{key: plain_attribute(value) for key, value in attrs.items()})
     untyped = helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, None)
     graph = helper.make_graph(
         [node],
@@ -69,7 +69,7 @@ def _constant(output: str, attrs: Mapping[str, Any]) -> dict[str, Array]:
     return {} if key is None else {output: np.array(attrs[key], dtype=CONSTANT_VALUES[key])}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def plain_attribute(value: Any) -> Any:  # noqa: ANN401
     """An attribute as helper.make_node takes it."""
     if isinstance(value, np.ndarray):
         return numpy_helper.from_array(value)

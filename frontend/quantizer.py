@@ -2,6 +2,7 @@
 
 `p4c.Quantize` takes a real tensor and gives the tensor that its integers denote (scale * (q - zero_point)).
 `p4c.Dequantize` takes integers that the file or the caller stores and gives the same.
+`p4c.Table` takes a quantized tensor and gives the quantized value of an elementwise function of it.
 `p4c.Poison` stands where a quantizer was recognized but is not supported; its problem has been noted.
 """
 
@@ -57,6 +58,18 @@ def dequantize_marker(node: OnnxNode, source: str, quantizer: Quantizer) -> Onnx
 def poison_marker(node: OnnxNode, source: str) -> OnnxNode:
     """What stands in the place of a quantizer of `source` whose problem has been noted."""
     return OnnxNode(node.name, "Poison", (source,), node.outputs, {}, MARKERS, node.label or node.op)
+
+
+def table_marker(node: OnnxNode, source: str, nodes: tuple[OnnxNode, ...], quantizer: Quantizer) -> OnnxNode:
+    """The marker for what `nodes` compute from `source` and the quantizer `node` rounds; it takes its place.
+
+    Its further inputs are the constants of the nodes.
+    """
+    last = nodes[-1]
+    made = {source, "", *(inner.output for inner in nodes)}
+    constants = dict.fromkeys(name for inner in nodes for name in inner.inputs if name not in made)
+    attrs = {"quantizer": quantizer, "nodes": nodes}
+    return OnnxNode(last.name, "Table", (source, *constants), node.outputs, attrs, MARKERS, last.op)
 
 
 def _marker(op: str, node: OnnxNode, source: str, quantizer: Quantizer) -> OnnxNode:

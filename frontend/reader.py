@@ -15,6 +15,7 @@ from .load import load_model, name_nodes
 from .onnx_model import OnnxModel
 from .opset import convert_opset
 from .patterns import recognize_quantizers
+from .patterns.tables import recognize_tables
 from .shapes import fix_dimensions, infer_shapes
 
 
@@ -78,6 +79,8 @@ def _read(source: Path | bytes, options: ImportOptions, problems: list[Problem])
     # Quantizers first, in every form; constants are folded on demand, and never through a quantizer.
     model = OnnxModel(proto)
     recognize_quantizers(model, problems)
+    # What is elementwise between two of them is a function of 256 codes.
+    recognize_tables(model)
     # Node by node into the IR.
     name = proto.graph.name if isinstance(source, bytes) else source.stem
     return proto, assemble(model, Graph(name), options.input_exponents, problems)

@@ -269,6 +269,12 @@ def average_pool(op):
     return add
 
 
+def table(build):
+    x = build.operand(any_shape(build), STORED)
+    type_ = build.type((), STORED).with_(layout=build.graph.type_of(x).layout)
+    build.add("table", [x, build.constant(TensorType(type_.dtype, (256,)))], type_)
+
+
 def relu(build):
     x = build.operand(any_shape(build), REAL)
     build.add("relu", [x], build.like(x))
@@ -372,6 +378,7 @@ MAKERS = {
     "qfully_connected": integer("qfully_connected", fully_connected_operands),
     "max_pool": max_pool,
     **{op: average_pool(op) for op in ("average_pool", "qaverage_pool")},
+    "table": table,
     "relu": relu,
     "clip": clip,
     "reshape": reshape,

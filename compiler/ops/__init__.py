@@ -10,6 +10,7 @@ from .fully_connected import FULLY_CONNECTED, QFULLY_CONNECTED
 from .pooling import AVERAGE_POOL, MAX_POOL, QAVERAGE_POOL
 from .quantization import DEQUANTIZE, QUANTIZE, REQUANTIZE
 from .shape import CONVERT_LAYOUT, RESHAPE, TRANSPOSE
+from .table import TABLE
 
 OPS: dict[str, OpDef] = {
     op.name: op
@@ -29,6 +30,7 @@ OPS: dict[str, OpDef] = {
         MAX_POOL,
         AVERAGE_POOL,
         QAVERAGE_POOL,
+        TABLE,
         RELU,
         CLIP,
         RESHAPE,

@@ -40,6 +40,9 @@ def value_range(graph: Graph, name: str) -> tuple[int, int]:
     node = graph.nodes.get(name)
     if node is not None and "qmin" in node.attrs:
         return node.int("qmin"), node.int("qmax")
+    if node is not None and node.op == "table":
+        table = graph.constants[node.operands[1]].array
+        return int(table.min()), int(table.max())
     if node is not None and node.op in ("max_pool", "reshape", "transpose", "convert_layout"):
         return value_range(graph, node.operands[0])
     return numerics.dtype_range(graph.type_of(name).dtype)

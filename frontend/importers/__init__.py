@@ -11,10 +11,14 @@ from .passthrough import CAST, DROPOUT, IDENTITY
 from .pooling import AVERAGE_POOL, GLOBAL_AVERAGE_POOL, MAX_POOL, REDUCE_MEAN
 from .quantization import DEQUANTIZE, QUANTIZE
 from .shape import FLATTEN, RESHAPE, SQUEEZE, TRANSPOSE, UNSQUEEZE
+from .table import REFUSED, TABLE
 
 IMPORTERS: dict[str, Importer] = {
     row.op: row
     for row in (
+        # Elementwise operators that have an importer of their own follow.
+        *REFUSED,
+        TABLE,
         QUANTIZE,
         DEQUANTIZE,
         CONV,
