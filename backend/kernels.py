@@ -54,9 +54,14 @@ def _conv2d_parameters(call: Invocation) -> Fields:
     out = conv_shape(node, [call.operand(0), call.operand(1)])
     strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
     kernel, pool = node.ints("pool_kernel"), node.ints("pool_strides")
+    steps = {**_input_steps(call.operand(0)), "out_h": out[2], "out_w": out[3]}
+    if w[2:] == strides == (1, 1) and not any(pads) and not _pools(call):
+        # No pixel has neighbours: the image is one long row.
+        for side in ("in", "out"):
+            steps |= {f"{side}_w": out[2] * out[3], f"{side}_h": 1}
     return {
-        **_input_steps(call.operand(0)),
-        **{"out_h": out[2], "out_w": out[3], "out_c": out[1], "out_x": _pixel_step(node.type)},
+        **steps,
+        **{"out_c": out[1], "out_x": _pixel_step(node.type)},
         **{"kernel_h": w[2], "kernel_w": w[3], "stride_h": strides[0], "stride_w": strides[1]},
         **{"pad_top": pads[0], "pad_left": pads[1], "dilation_h": dilations[0], "dilation_w": dilations[1]},
         **{"pool_h": kernel[0], "pool_w": kernel[1], "pool_stride_h": pool[0], "pool_stride_w": pool[1]},
@@ -69,7 +74,7 @@ def _pixel_step(type_: TensorType) -> int:
     return type_.pitch if type_.layout == "nhwc" else type_.shape[1]
 
 
-def _input_steps(type_: TensorType) -> Fields:
+def _input_steps(type_: TensorType) -> dict[str, int]:
     """Sizes of a four-axis input and the distances between its pixels, rows and channels."""
     _, channels, height, width = type_.shape
     sizes = {"in_h": height, "in_w": width, "in_c": channels}
@@ -100,7 +105,7 @@ def _depthwise_parameters(call: Invocation) -> Fields:
     node = call.node
     w = call.operand(1).shape
     strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
-    steps = dict(_input_steps(call.operand(0)))
+    steps = _input_steps(call.operand(0))
     return {
         **{"channels": steps.pop("in_c"), **steps},
         **{"out_h": node.type.shape[2], "out_w": node.type.shape[3], "out_x": _pixel_step(node.type)},

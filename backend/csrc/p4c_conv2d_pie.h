@@ -13,7 +13,7 @@ P4C_INLINE struct p4c_pie_run p4c_conv2d_pie_run_of(struct p4c_conv2d p, int kx0
     int columns = kx1 - kx0, full = p.in_c / P4C_LANES, part = p.in_c % P4C_LANES;
     int taps = full + (part != 0);
     struct p4c_pie_run r = {
-        .loops = 1, .repeats = columns, .full = full, .part = part,
+        .unroll = 1, .loops = 1, .repeats = columns, .full = full, .part = part,
         .skip = p.dilation_w * p.in_x - taps * P4C_LANES,
         .row_step = p.dilation_h * p.in_y - columns * p.dilation_w * p.in_x,
         .weight_step = (p.kernel_w - columns) * p.in_c * P4C_LANES,
@@ -51,9 +51,14 @@ P4C_INLINE void p4c_conv2d_pie_pixels(struct p4c_conv2d p, struct p4c_conv2d_blo
     const int8_t *x = row.x + row.ky0 * p.dilation_h * p.in_y + (ox * p.stride_w - p.pad_left + kx0 * p.dilation_w) * p.in_x;
     const int8_t *w = block.w + (row.ky0 * p.kernel_w + kx0) * p.in_c * P4C_LANES;
     struct p4c_pie_run r = p4c_conv2d_pie_run_of(p, kx0, kx1, out_x);
+    int taps = p.kernel_h * r.repeats * (r.full + (r.part != 0));
     if (p.kernel_h == 1 && p.kernel_w == 1 && r.loops == 1 && r.part == 0 && r.full > 0)
         p4c_pie_pointwise_run(r, p.requantize, block.shifts, count, x, w, block.bias, y + ox * out_x);
-    else
+    else if (row.ky1 - row.ky0 == p.kernel_h && r.loops == 1 && taps <= P4C_MAX_TAPS) {
+        /* Without a loop over kernel rows no branch is mispredicted. */
+        r.unroll = p.kernel_h;
+        p4c_pie_conv_run(r, p.requantize, block.shifts, p.kernel_h, count, x, w, block.bias, y + ox * out_x);
+    } else
         p4c_pie_conv_run(r, p.requantize, block.shifts, row.ky1 - row.ky0, count, x, w, block.bias, y + ox * out_x);
 }
 

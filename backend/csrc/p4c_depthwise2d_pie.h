@@ -115,37 +115,57 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
     PIE_VLD_128_XP(left0, a0, t5) PIE_VLD_128_XP(left1, a1, s8) PIE_VLD_128_XP(left2, a2, t6) \
     P4C_DW3_MAC_LOAD(w1, mid0) P4C_DW3_MAC_LOAD(w0, mid1) P4C_DW3_MAC_LOAD(w1, mid2) \
     P4C_DW3_MAC_LOAD(w0, left0) \
-    "addi a3, a3, -144\n" \
-    P4C_DW3_MAC_LOAD(w1, left1) PIE_VMULAS_S8_QACC(w0, left2) \
+    /* Between two fused instructions moving the pointer would take a cycle; beside a plain one it is free. */ \
+    PIE_VMULAS_S8_QACC(w1, left1) "addi a3, a3, -144\n" PIE_VMULAS_S8_QACC(w0, left2) \
     P4C_IF_PER_CHANNEL PIE_VLD_128_IP(w1, t3, 0) P4C_IF_HALF_EVEN PIE_SRCMB_S8_Q_QACC_RNE(w0, w1) ".else\n" \
-    PIE_SRCMB_S8_Q_QACC_RDN(w0, w1) ".endif\naddi a3, a3, -16\n" PIE_VLD_128_IP(w1, a3, 16) ".else\n" P4C_IF_HALF_EVEN \
+    PIE_SRCMB_S8_Q_QACC_RDN(w0, w1) ".endif\n.else\n" P4C_IF_HALF_EVEN \
     PIE_SRCMB_S8_QACC_RNE(w0, t3) ".else\n" PIE_SRCMB_S8_QACC_RDN(w0, t3) ".endif\n.endif\n" \
+    PIE_VLD_128_IP(w1, a3, 16) \
     PIE_LD_QACC_L_L_128_IP(a5, 16) \
     P4C_IF_CLAMPS PIE_VSAT_S8(w0, w0, s9, s10) ".endif\n" \
     PIE_LD_QACC_L_H_128_IP(a5, 16) PIE_LD_QACC_H_L_128_IP(a5, 16) \
     PIE_VST_128_XP(w0, a4, t4) PIE_VLD_128_IP(w0, a3, 16) PIE_LD_QACC_H_H_128_IP(a5, -48)
 
-/* A row outside the image is read from here, with a step of zero. */
+/* What rows and columns outside the image hold. */
 static const int8_t p4c_zeros[P4C_LANES] __attribute__((aligned(16), unused)) = {0};
 
-/* One output row of 16 channels; `row` are the three input rows at column 0 and `step` their distances between pixels. */
-P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, const int8_t *row[3], const int step[3],
-                                         const int8_t *weights, const int32_t *bias, const int8_t *shifts, int8_t *output)
+/* The three input rows of one output row, where they begin. Only the first and the last may lie outside. */
+struct p4c_rows3 {
+    const int8_t *top, *middle, *bottom;
+    int top_inside, bottom_inside;
+};
+
+P4C_INLINE struct p4c_rows3 p4c_rows3_of(struct p4c_depthwise2d p, int oy, const int8_t *x)
+{
+    const int8_t *middle = x + (oy - p.pad_top + 1) * p.in_y;
+    int top_inside = oy >= p.pad_top, bottom_inside = oy - p.pad_top + 2 < p.in_h;
+    return (struct p4c_rows3){
+        .top = top_inside ? middle - p.in_y : p4c_zeros,
+        .middle = middle,
+        .bottom = bottom_inside ? middle + p.in_y : p4c_zeros,
+        .top_inside = top_inside,
+        .bottom_inside = bottom_inside,
+    };
+}
+
+/* One output row of 16 channels; a row outside the image is read with a step of zero. */
+P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, struct p4c_rows3 rows, const int8_t *weights,
+                                         const int32_t *bias, const int8_t *shifts, int8_t *output)
 {
     struct p4c_requantize q = p.requantize;
     int right_pad = p.out_w - p.pad_left + 2 - p.in_w;
     int whole = p.out_w - right_pad, pairs = whole / 2;
-    register const int8_t *x0 __asm__("a0") = row[0];
-    register const int8_t *x1 __asm__("a1") = row[1];
-    register const int8_t *x2 __asm__("a2") = row[2];
+    register const int8_t *x0 __asm__("a0") = rows.top;
+    register const int8_t *x1 __asm__("a1") = rows.middle;
+    register const int8_t *x2 __asm__("a2") = rows.bottom;
     register const int8_t *w __asm__("a3") = weights;
     register int8_t *y __asm__("a4") = output;
     register const int32_t *b __asm__("a5") = bias;
     register intptr_t shift __asm__("t3") = q.per_channel ? (intptr_t)shifts : q.shift;
     register int output_step __asm__("t4") = p.out_x;
-    register int step0 __asm__("t5") = step[0];
-    register int step2 __asm__("t6") = step[2];
-    register int step1 __asm__("s8") = step[1];
+    register int step0 __asm__("t5") = p.in_x & -rows.top_inside;
+    register int step2 __asm__("t6") = p.in_x & -rows.bottom_inside;
+    register int step1 __asm__("s8") = p.in_x;
     register int low __asm__("s9") = q.qmin;
     register int high __asm__("s10") = q.qmax;
     __asm__ volatile(
@@ -187,17 +207,14 @@ P4C_INLINE void p4c_depthwise3x3_s8(struct p4c_depthwise2d p, const int8_t *x, c
     (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
     for (int oy = 0; oy < p.out_h; oy++) {
-        for (int c = 0; c < p.channels; c += P4C_LANES) {
-            const int8_t *row[3];
-            int step[3];
-            for (int ky = 0; ky < 3; ky++) {
-                int iy = oy - p.pad_top + ky;
-                int inside = iy >= 0 && iy < p.in_h;
-                row[ky] = inside ? x + iy * p.in_y + c : p4c_zeros;
-                step[ky] = inside ? p.in_x : 0;
-            }
-            p4c_pie_depthwise3x3_row(p, row, step, w + c * 9, bias + c, shifts ? shifts + c : NULL,
-                                     (int8_t *)y + oy * p.out_w * p.out_x + c);
+        struct p4c_rows3 rows = p4c_rows3_of(p, oy, x);
+        int8_t *out = (int8_t *)y + oy * p.out_w * p.out_x;
+        const int8_t *v = w;
+        for (int c = 0; c < p.channels; c += P4C_LANES, v += 9 * P4C_LANES, out += P4C_LANES) {
+            p4c_pie_depthwise3x3_row(p, rows, v, bias + c, shifts ? shifts + c : NULL, out);
+            rows.top += P4C_LANES & -rows.top_inside;
+            rows.middle += P4C_LANES;
+            rows.bottom += P4C_LANES & -rows.bottom_inside;
         }
     }
 }

@@ -47,9 +47,9 @@ P4C_INLINE void p4c_fully_connected_s8(struct p4c_fully_connected p, const int8_
     p4c_pie_begin(p.requantize.rounding);
     int vectors = p.inputs / P4C_LANES, part = p.inputs % P4C_LANES;
     int taps = vectors % P4C_FULLY_CONNECTED_TAPS ? 1 : P4C_FULLY_CONNECTED_TAPS;
-    struct p4c_pie_run r = {.loops = vectors / taps, .repeats = 1, .full = taps};
+    struct p4c_pie_run r = {.unroll = 1, .loops = vectors / taps, .repeats = 1, .full = taps};
     if (part != 0)
-        r = (struct p4c_pie_run){.loops = 1, .repeats = 1, .full = vectors, .part = part};
+        r = (struct p4c_pie_run){.unroll = 1, .loops = 1, .repeats = 1, .full = vectors, .part = part};
     int32_t lanes[P4C_LANES] __attribute__((aligned(16)));
     for (int channel = 0; channel < p.outputs; channel += P4C_LANES) {
         int valid = p4c_min(P4C_LANES, p.outputs - channel);

@@ -97,6 +97,7 @@
  * are read; in each, `loops` * `repeats` groups of `full` whole vectors and one of `part` lanes, `skip` bytes apart.
  */
 struct p4c_pie_run {
+    int unroll; /* this many kernel rows are written out, or, if 1, `rows` are a loop; then there are no `loops` */
     int loops, repeats, full, part, skip;
     int row_step;     /* from the end of a kernel row's inputs to the next row's */
     int weight_step;  /* the same for its weights */
@@ -105,6 +106,22 @@ struct p4c_pie_run {
 };
 
 /* `shifts` holds 16 amounts where the layer has one for each channel. */
+/* The parts of one kernel row. What steps to the next row pairs with the last multiplications where it can. */
+#define P4C_CONV_SKIP ".if %[flags] & 8\n add a0, a0, %[skip]\n .endif\n"
+#define P4C_CONV_NEXT_ROW "add a0, a0, %[row_step]\n"
+#define P4C_CONV_COUNT_ROW ".if %[flags] >> 8 == 1\n addi %[row], %[row], -1\n .endif\n"
+#define P4C_CONV_IF_ONE_LOOP(text) ".if %[loops] == 1\n" text ".endif\n"
+#define P4C_CONV_GROUP ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n" P4C_TAP_PART P4C_CONV_SKIP
+#define P4C_CONV_LAST_GROUP \
+    ".if %[part]\n" \
+    ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n" \
+    P4C_TAP_PART P4C_CONV_IF_ONE_LOOP(P4C_CONV_NEXT_ROW P4C_CONV_COUNT_ROW) \
+    ".else\n" \
+    ".rept %[full] - 1\n" P4C_TAP_16("", "") ".endr\n" \
+    P4C_TAP_16(P4C_CONV_IF_ONE_LOOP(P4C_CONV_NEXT_ROW), P4C_CONV_IF_ONE_LOOP(P4C_CONV_COUNT_ROW)) \
+    ".endif\n" \
+    P4C_CONV_SKIP
+
 P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts, int rows, int count,
                                  const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
 {
@@ -122,18 +139,15 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
         P4C_LOAD_BIAS
         "mv %[row], %[rows]\n"
         "1:\n"
+        ".rept %[flags] >> 8\n"
         ".if %[loops] > 1\n li %[loop], %[loops]\n .endif\n"
         "2:\n"
-        ".rept %[repeats]\n"
-        ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n"
-        P4C_TAP_PART
-        ".if %[flags] & 8\n add a0, a0, %[skip]\n .endif\n"
-        ".endr\n"
-        ".if %[loops] > 1\n addi %[loop], %[loop], -1\n bnez %[loop], 2b\n .endif\n"
-        "addi %[row], %[row], -1\n"
-        "add a0, a0, %[row_step]\n"
+        ".rept %[repeats] - 1\n" P4C_CONV_GROUP ".endr\n"
+        P4C_CONV_LAST_GROUP
+        ".if %[loops] > 1\n addi %[loop], %[loop], -1\n bnez %[loop], 2b\n" P4C_CONV_NEXT_ROW P4C_CONV_COUNT_ROW ".endif\n"
         ".if %[flags] & 16\n add a1, a1, %[weight_step]\n .endif\n"
-        "bnez %[row], 1b\n"
+        ".endr\n"
+        ".if %[flags] >> 8 == 1\n bnez %[row], 1b\n .endif\n"
         P4C_NEXT_PIXEL("add %[input], %[input], %[pixel_step]\n", "mv a0, %[input]\n", "mv a1, %[weights]\n",
                        "addi %[count], %[count], -1\n", "mv %[row], %[rows]\n")
         "bnez %[count], 1b\n"
@@ -142,7 +156,7 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
         : "r"(low), "r"(high), "r"(output_step), [rows] "r"(rows), [weights] "r"(weights), [row_step] "r"(r.row_step),
           [weight_step] "r"(r.weight_step), [pixel_step] "r"(r.pixel_step), [skip] "r"(r.skip),
           [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part),
-          [flags] "i"(P4C_PIE_FLAGS(q) | (r.skip != 0) << 3 | (r.weight_step != 0) << 4)
+          [flags] "i"(P4C_PIE_FLAGS(q) | (r.skip != 0) << 3 | (r.weight_step != 0) << 4 | r.unroll << 8)
         : "memory");
 }
 

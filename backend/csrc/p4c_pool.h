@@ -81,6 +81,13 @@ P4C_INLINE void p4c_average_pool_s8_ref(struct p4c_average_pool p, const int8_t 
 #if P4C_PIE
 #include "p4c_pie.h"
 
+/* One row of a window; loads go in pairs, so that no maximum waits for its own. */
+#define P4C_MAX_POOL_ROW \
+    ".rept %[width] / 2\n" \
+    PIE_VLD_128_XP(q1, a0, a2) PIE_VLD_128_XP(q2, a0, a2) PIE_VMAX_S8(q0, q0, q1) PIE_VMAX_S8(q0, q0, q2) \
+    ".endr\n" \
+    ".if %[width] & 1\n" PIE_VLD_128_XP(q1, a0, a2) PIE_VMAX_S8(q0, q0, q1) ".endif\n"
+
 /* `count` windows without padding of one row of 16 channels; kernel sizes are constants. */
 P4C_INLINE void p4c_max_pool_pie_run(struct p4c_pool p, const int8_t *input, int8_t *output, int count)
 {
@@ -89,20 +96,15 @@ P4C_INLINE void p4c_max_pool_pie_run(struct p4c_pool p, const int8_t *input, int
     register int pixel __asm__("a2") = p.in_x;
     register int out_step __asm__("a3") = p.out_x;
     int row_step = p.in_y - p.kernel_w * p.in_x;
-    int next = p.stride_w * p.in_x - p.kernel_h * p.in_y;
+    int next = p.stride_w * p.in_x - (p.kernel_h - 1) * p.in_y - p.kernel_w * p.in_x;
     __asm__ volatile(
         "1:\n"
         PIE_VLD_128_IP(q0, a0, 0)
-        ".rept %[height]\n"
-        ".rept %[width]\n"
-        PIE_VLD_128_XP(q1, a0, a2)
-        PIE_VMAX_S8(q0, q0, q1)
-        ".endr\n"
-        "add a0, a0, %[row_step]\n"
-        ".endr\n"
+        ".rept %[height] - 1\n" P4C_MAX_POOL_ROW "add a0, a0, %[row_step]\n" ".endr\n"
+        P4C_MAX_POOL_ROW
         "add a0, a0, %[next]\n"
-        "addi %[count], %[count], -1\n"
         PIE_VST_128_XP(q0, a1, a3)
+        "addi %[count], %[count], -1\n"
         "bnez %[count], 1b\n"
         : "+&r"(x), "+&r"(y), [count] "+&r"(count)
         : "r"(pixel), "r"(out_step), [row_step] "r"(row_step), [next] "r"(next),
