@@ -77,5 +77,6 @@ def max_difference(a: Array, b: Array) -> float:
     """The largest absolute difference; infinite where one is NaN, or shapes differ."""
     if a.shape != b.shape:
         return float("inf")
-    difference = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(a.astype(np.float64) - b.astype(np.float64))
     return float("inf") if np.isnan(difference).any() else float(difference.max(initial=0.0))
