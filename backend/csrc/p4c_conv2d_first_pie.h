@@ -12,21 +12,29 @@
 /* Bytes of a row that was copied behind 16 zeros, with room for whole vectors and zeros behind it. */
 P4C_INLINE int p4c_first_row_bytes(struct p4c_conv2d p) { return 32 + (p.in_w + 15) / 16 * 16; }
 
-/* Copy `vectors` times 16 bytes from anywhere to an aligned place; up to 31 bytes behind the row are read. */
+/* Copy `vectors` times 16 bytes, a constant, from anywhere to an aligned place; up to 31 bytes behind are read. */
 P4C_INLINE void p4c_first_copy(const int8_t *from, int8_t *to, int vectors)
 {
     register const int8_t *x __asm__("a0") = from;
     register int8_t *y __asm__("a1") = to;
     __asm__ volatile(
-        "1:\n"
         PIE_LD_128_USAR_IP(q0, a0, 16)
-        PIE_LD_128_USAR_IP(q1, a0, 0)
-        "addi %[vectors], %[vectors], -1\n"
-        PIE_SRC_Q(q2, q0, q1)
-        PIE_VST_128_IP(q2, a1, 16)
-        "bnez %[vectors], 1b\n"
-        : "+&r"(x), "+&r"(y), [vectors] "+&r"(vectors)
-        :
+        ".rept %[vectors]\n"
+        PIE_LD_128_USAR_IP(q1, a0, 16) PIE_SRC_Q_QUP(q2, q0, q1) PIE_VST_128_IP(q2, a1, 16)
+        ".endr\n"
+        : "+&r"(x), "+&r"(y)
+        : [vectors] "i"(vectors)
+        : "memory");
+}
+
+/* `vectors` times 16 zeros, a constant. */
+P4C_INLINE void p4c_first_zero(int8_t *to, int vectors)
+{
+    register int8_t *y __asm__("a1") = to;
+    __asm__ volatile(
+        PIE_ZERO_Q(q0) ".rept %[vectors]\n" PIE_VST_128_IP(q0, a1, 16) ".endr\n"
+        : "+&r"(y)
+        : [vectors] "i"(vectors)
         : "memory");
 }
 
@@ -34,15 +42,19 @@ P4C_INLINE void p4c_first_copy(const int8_t *from, int8_t *to, int vectors)
 P4C_INLINE void p4c_first_load_row(struct p4c_conv2d p, int iy, const int8_t *x, int8_t *slot)
 {
     int8_t *row = slot + 16;
-    if (iy >= 0 && iy < p.in_h) {
-        p4c_first_copy(x + iy * p.in_w, row, (p.in_w + 15) / 16);
-        for (int i = p.in_w; i < p4c_first_row_bytes(p) - 16 && i < p.in_w + 2; i++) row[i] = 0;
-    } else {
-        for (int i = 0; i < p.in_w + 2; i++) row[i] = 0;
+    if (iy < 0 || iy >= p.in_h) {
+        p4c_first_zero(row, (p.in_w + 15) / 16 + 1);
+        return;
     }
+    p4c_first_copy(x + iy * p.in_w, row, (p.in_w + 15) / 16);
+    row[p.in_w] = 0;
+    row[p.in_w + 1] = 0;
 }
 
-/* Interleave four rows from column -left on: byte 4 * column + row. The rows' starts are aligned alike. */
+/* Interleave four rows from column -left on: byte 4 * column + row; `vectors` times 16 columns, a constant.
+ *
+ * All rows start alike within a vector, so that the splices of one row may stand among the loads of the next.
+ */
 P4C_INLINE void p4c_first_interleave(const int8_t *const rows[4], int vectors, int8_t *strip)
 {
     register const int8_t *row0 __asm__("a0") = rows[0];
@@ -51,17 +63,16 @@ P4C_INLINE void p4c_first_interleave(const int8_t *const rows[4], int vectors, i
     register const int8_t *row3 __asm__("a3") = rows[3];
     register int8_t *y __asm__("a4") = strip;
     __asm__ volatile(
-        "1:\n"
-        PIE_LD_128_USAR_IP(q4, a0, 16) PIE_LD_128_USAR_IP(q5, a0, 0) PIE_SRC_Q(q0, q4, q5)
-        PIE_LD_128_USAR_IP(q4, a1, 16) PIE_LD_128_USAR_IP(q5, a1, 0) PIE_SRC_Q(q1, q4, q5)
-        PIE_LD_128_USAR_IP(q4, a2, 16) PIE_LD_128_USAR_IP(q5, a2, 0) PIE_SRC_Q(q2, q4, q5)
-        PIE_LD_128_USAR_IP(q4, a3, 16) PIE_LD_128_USAR_IP(q5, a3, 0) PIE_SRC_Q(q3, q4, q5)
-        "addi %[vectors], %[vectors], -1\n"
-        PIE_VZIP_8(q0, q1) PIE_VZIP_8(q2, q3) PIE_VZIP_16(q0, q2) PIE_VZIP_16(q1, q3)
+        ".rept %[vectors]\n"
+        PIE_LD_128_USAR_IP(q4, a0, 16) PIE_LD_128_USAR_IP(q5, a0, 0) PIE_LD_128_USAR_IP(q6, a1, 16) PIE_SRC_Q(q0, q4, q5)
+        PIE_LD_128_USAR_IP(q7, a1, 0) PIE_LD_128_USAR_IP(q4, a2, 16) PIE_SRC_Q(q1, q6, q7)
+        PIE_LD_128_USAR_IP(q5, a2, 0) PIE_LD_128_USAR_IP(q6, a3, 16) PIE_SRC_Q(q2, q4, q5)
+        PIE_LD_128_USAR_IP(q7, a3, 0) PIE_VZIP_8(q0, q1) PIE_SRC_Q(q3, q6, q7)
+        PIE_VZIP_8(q2, q3) PIE_VZIP_16(q0, q2) PIE_VZIP_16(q1, q3)
         PIE_VST_128_IP(q0, a4, 16) PIE_VST_128_IP(q2, a4, 16) PIE_VST_128_IP(q1, a4, 16) PIE_VST_128_IP(q3, a4, 16)
-        "bnez %[vectors], 1b\n"
-        : "+&r"(row0), "+&r"(row1), "+&r"(row2), "+&r"(row3), "+&r"(y), [vectors] "+&r"(vectors)
-        :
+        ".endr\n"
+        : "+&r"(row0), "+&r"(row1), "+&r"(row2), "+&r"(row3), "+&r"(y)
+        : [vectors] "i"(vectors)
         : "memory");
 }
 
@@ -132,8 +143,7 @@ P4C_INLINE void p4c_conv2d_first_s8(struct p4c_conv2d p, const int8_t *x, const 
     p4c_pie_begin(p.requantize.rounding);
     int row_bytes = p4c_first_row_bytes(p), pooled_h = p.out_h / 2, pooled_w = p.out_w / 2;
     int8_t *strip = scratch + 4 * row_bytes;
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 16; j++) scratch[i * row_bytes + j] = 0;
+    for (int i = 0; i < 4; i++) p4c_first_zero(scratch + i * row_bytes, 1);
     for (int py = 0; py < pooled_h; py++) {
         int top = 2 * py - p.pad_top;
         const int8_t *rows[4];
