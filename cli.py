@@ -38,6 +38,7 @@ examples:
   p4c check model.onnx                              name everything unsupported
   p4c run model.onnx --input x.npy -o y.npy         run on the simulated chip
   p4c verify model.onnx --data test.npz             compare with onnxruntime
+  p4c profile model.onnx                            estimated cycles per layer
   p4c inspect model.p4c                             sections, symbols, memory map
   p4c doctor                                        what works on this machine
 
@@ -72,7 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def with_command(arguments: Sequence[str]) -> list[str]:
-    """The arguments with their command in front; a first word that is no command is the model to compile."""
+    """The arguments with their command in front; a first word that is no command is the model to compile.
+
+    A flag whose value is optional takes it behind `=` only, and never the next word.
+    """
+    arguments = ["--dump-ir=" if argument == "--dump-ir" else argument for argument in arguments]
     words = [argument for argument in arguments if not argument.startswith("-")]
     if not words:
         return list(arguments)
@@ -114,19 +119,27 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     compiling = commands.add_parser("compile", help="compile a model (the default command)")
     _model_arguments(compiling)
+    _dump_argument(compiling)
     compiling.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder, default <stem>.p4c")
     check = commands.add_parser("check", help="name everything unsupported or doubtful in a model, at once")
     _model_arguments(check)
+    check.set_defaults(dump_ir=None)
     run = commands.add_parser("run", help="run a model on the simulated chip")
     _model_arguments(run)
+    _dump_argument(run)
     run.add_argument("--input", type=Path, metavar="FILE", required=True, help=".npy or .npz with the input rows")
     run.add_argument("-o", "--output", type=Path, metavar="FILE", help="write outputs there as .npy or .npz")
     run.add_argument("--raw", action="store_true", help="take and give the stored integers")
     verify = commands.add_parser("verify", help="compare a model's outputs with onnxruntime's")
     _model_arguments(verify)
+    _dump_argument(verify)
     verify.add_argument("--data", type=Path, metavar="FILE", required=True, help=".npz or .npy: input, labels y")
     verify.add_argument("--layers", action="store_true", help="compare every tensor, not only the outputs")
     verify.add_argument("--limit", type=positive_number, metavar="N", help="only the first N rows")
+    profile = commands.add_parser("profile", help="estimate the cycles of each layer")
+    _model_arguments(profile)
+    _dump_argument(profile)
+    profile.add_argument("--l2-kb", type=int, choices=(128, 256, 512), default=256, help="size of the L2 cache")
     inspect = commands.add_parser("inspect", help="show sections, symbols and memory map of an ELF or image")
     inspect.add_argument("file", type=Path, help="a .p4c folder, model.elf or model.img")
     inspect.add_argument("--disassemble", action="store_true", help="print every instruction of the code")
@@ -148,10 +161,14 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input-exponent", action="append", default=[], metavar="[NAME=]E", help="quantize an input by 2^-E")
     add("--calibrate", type=Path, metavar="FILE", help="pick the input exponent from this data")
     add("--normalize", metavar="M..,S..", help="pixels to inputs: (x/255 - mean)/std per channel, or none")
-    add("--dump-ir", nargs="?", const="", metavar="PASS", help="write the IR after every pass (=PASS: that one)")
     add("--no-pie", action="store_true", help="use scalar kernels only, without the vector unit")
     add("-v", "--verbose", action="store_true", help="say more")
     add("--json", action="store_true", help="machine-readable output")
+
+
+def _dump_argument(parser: argparse.ArgumentParser) -> None:
+    text = "write the IR after every pass (=PASS: that one)"
+    parser.add_argument("--dump-ir", nargs="?", const="", metavar="PASS", help=text)
 
 
 def _version() -> str:
@@ -245,16 +262,27 @@ def run_check(options: argparse.Namespace) -> int:
     """`p4c check`: everything but the C compiler."""
     from .driver import plan_model
 
-    planned = plan_model(options.model, compile_options(options))
+    try:
+        planned = plan_model(options.model, compile_options(options))
+    except ModelError as error:
+        print_error(error, as_json=False)
+        if options.json:
+            print_check(options.model, error.problems)
+        return error.exit_status
     if options.json:
-        problems = [problem_json(problem) for problem in planned.warnings]
-        print(json.dumps({"schema": "p4c.check/1", "file": str(options.model), "problems": problems}, indent=1))
+        print_check(options.model, planned.warnings)
         return 0
     print_warnings(planned.warnings)
     count = len(planned.warnings)
     doubts = f", {count} warning{'s' * (count > 1)}" if count else ""
     print(f"{options.model}: compiles, {len(planned.plan.steps)} layers{doubts}")
     return 0
+
+
+def print_check(model: Path, problems: Sequence[Problem]) -> None:
+    """What `check --json` gives, whether the model compiles or not."""
+    listed = [problem_json(problem) for problem in problems]
+    print(json.dumps({"schema": "p4c.check/1", "file": str(model), "problems": listed}, indent=1))
 
 
 def _data(model: CompiledModel, path: Path, options: argparse.Namespace) -> Data:
@@ -268,8 +296,10 @@ def run_run(options: argparse.Namespace) -> int:
     import numpy as np
 
     from .runtime.data import load_raw
-    from .runtime.render import print_outputs, progress_bar, save_outputs
+    from .runtime.render import check_outputs_path, print_outputs, progress_bar, save_outputs
 
+    if options.output is not None:
+        check_outputs_path(options.output)
     model = compiled(options, _dump_folder(options))
     inputs = load_raw(options.input, model.plan) if options.raw else _data(model, options.input, options).inputs
     with progress_bar("running", quiet=options.json) as progress:
@@ -313,6 +343,18 @@ def _origins(model: CompiledModel, data: Data, verdict: Verdict) -> list[Origin]
     return model.explain({name: array[rows] for name, array in data.inputs.items()}) if rows else []
 
 
+def run_profile(options: argparse.Namespace) -> int:
+    """`p4c profile`."""
+    from .runtime.profile import profile, profile_json
+    from .runtime.render import print_profile
+    from .runtime.simulator.timing import Timing
+
+    model = compiled(options, _dump_folder(options))
+    result = profile(model, Timing(l2_kb=options.l2_kb))
+    print(json.dumps(profile_json(result, model), indent=1)) if options.json else print_profile(result)
+    return 0
+
+
 def run_inspect(options: argparse.Namespace) -> int:
     """`p4c inspect`."""
     from .runtime.inspect import disassembly, inspect_file, inspection_json
@@ -346,6 +388,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": run_check,
     "run": run_run,
     "verify": run_verify,
+    "profile": run_profile,
     "inspect": run_inspect,
     "doctor": run_doctor,
 }

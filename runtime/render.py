@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..backend.report import report
+from ..compiler.dump import archive_bytes
 from ..compiler.errors import InputError
 from ..compiler.ir import Array
 from .doctor import Finding
 from .explain import Origin
 from .inspect import Inspection, chip_revision_name, memory_map
 from .model import CompiledModel
+from .profile import L1I_BYTES, LayerProfile, Profile
 from .verify import LayersVerdict, Verdict, no_progress
 from .verify import Progress as ProgressCallback
 
@@ -61,7 +64,7 @@ def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
             "" if "acc_bound" not in layer else f"{layer['acc_bound'] + 1:,}{'' if layer['exact'] else ' inexact'}"
         )
         shape = "x".join(map(str, layer["shape"][1:]))
-        row = [layer["node"], layer["op"], shape, f"{layer['macs']:,}", bound]
+        row = [escape(layer["node"]), layer["op"], shape, f"{layer['macs']:,}", bound]
         table.add_row(*row, *([layer["kernel"]] if verbose else []))
     out.print(table)
     out.print(
@@ -69,7 +72,7 @@ def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
         f"arena {facts['arena_bytes']:,} B (lower bound {facts['arena_lower_bound']:,} B), "
         f"stack {facts['stack_bytes']:,} B"
     )
-    out.print(f"[bold]{output}[/bold]: chip revision {model.chip_rev}, position independence proved")
+    out.print(f"[bold]{escape(str(output))}[/bold]: chip revision {model.chip_rev}, position independence proved")
 
 
 def verdict_json(verdict: Verdict, origins: Sequence[Origin]) -> dict[str, Any]:
@@ -97,7 +100,8 @@ def print_verdict(verdict: Verdict, origins: Sequence[Origin]) -> None:
     colour = "green" if verdict.passed else "red"
     out.print(f"[{colour}]{verdict.identical:,} of {verdict.rows:,} rows identical to onnxruntime[/{colour}]")
     for mismatch in verdict.mismatches[:MISMATCHES_SHOWN]:
-        out.print(f"  row {mismatch.row}: output {mismatch.output!r} differs by up to {mismatch.difference:g}")
+        text = f"  row {mismatch.row}: output {mismatch.output!r} differs by up to {mismatch.difference:g}"
+        out.print(text, markup=False)
     hidden = len(verdict.mismatches) - MISMATCHES_SHOWN
     if hidden > 0:
         out.print(f"  and {hidden:,} more")
@@ -137,7 +141,7 @@ def print_layers(verdict: LayersVerdict) -> None:
         rows = f"{layer.identical:,} of {layer.rows:,}" if layer.tensor else "not in ONNX"
         mark = "[red]<- first divergence[/red]" if layer is first else ""
         lsb = f"{layer.max_lsb:g}" if layer.tensor else ""
-        table.add_row(str(layer.step), layer.node, layer.op, layer.tensor, rows, lsb, mark)
+        table.add_row(str(layer.step), escape(layer.node), layer.op, escape(layer.tensor), rows, lsb, mark)
     console().print(table)
 
 
@@ -148,18 +152,62 @@ def print_outputs(outputs: Mapping[str, Array]) -> None:
         print(np.array2string(array, max_line_width=WIDTH, threshold=1000))
 
 
+def check_outputs_path(path: Path, count: int = 1) -> None:
+    """InputError when so many outputs cannot be written to a file of that name."""
+    if path.suffix not in (".npy", ".npz") or (path.suffix == ".npy" and count > 1):
+        what = f"{count} output{'s' * (count > 1)} cannot be written to {path}"
+        raise InputError(what, "Give a name that ends in .npz, or .npy for a single output.")
+
+
 def save_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
     """Write one output to .npy, or any number by name to .npz; InputError when that cannot be."""
-    if path.suffix not in (".npy", ".npz") or (path.suffix == ".npy" and len(outputs) > 1):
-        what = f"{len(outputs)} outputs cannot be written to {path}"
-        raise InputError(what, "give a name that ends in .npz, or .npy for a single output")
+    check_outputs_path(path, len(outputs))
     try:
         if path.suffix == ".npy":
             np.save(path, next(iter(outputs.values())))
         else:
-            np.savez(path, **outputs)  # type: ignore[arg-type]
+            path.write_bytes(archive_bytes(outputs))
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}", "give another place") from error
+        raise InputError(f"{path} cannot be written: {error.strerror or error}", "Give another place.") from error
+
+
+def print_profile(result: Profile) -> None:
+    """A line for each layer, the stalls by cause, and the whole in milliseconds."""
+    out = console()
+    titles = ("layer", "kernel", ">MACs", ">cycles", ">MAC/c", ">of 8", ">code B", ">memory", ">other stalls")
+    rows = [_profile_row(layer) for layer in result.layers]
+    out.print(_table(titles, rows))
+    total = result.total
+    macs = sum(layer.step.macs for layer in result.layers)
+    out.print(
+        f"\ntotal {total.cycles:,} cycles, {total.instructions:,} instructions, "
+        f"{macs / max(total.cycles, 1):.2f} MAC/cycle; {total.cycles / 360e3:.3f} ms at 360 MHz, "
+        f"{total.cycles / 400e3:.3f} ms at 400 MHz"
+    )
+    out.print(
+        f"stalls: caches {total.memory_stalls:,}, latency {total.latency_stalls:,}, "
+        f"branches {total.branch_stalls:,}; code {result.code_bytes:,} B of {L1I_BYTES:,} B L1I"
+    )
+    out.print(f"[bold]{result.label}[/bold]")
+
+
+def _profile_row(layer: LayerProfile) -> list[str]:
+    counters, memory = layer.counters, layer.counters.memory_stalls
+    name = layer.step.node.loc or layer.step.node.name
+    work = (
+        f"{layer.step.macs:,}",
+        f"{counters.cycles:,}",
+        f"{layer.macs_per_cycle:.2f}",
+        f"{layer.ceiling_percent:.0f} %",
+    )
+    return [
+        name,
+        layer.step.kernel.name,
+        *work,
+        f"{layer.code_bytes:,}",
+        f"{memory:,}",
+        f"{counters.stalls - memory:,}",
+    ]
 
 
 def print_inspection(inspection: Inspection) -> None:
@@ -191,7 +239,7 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for title in titles:
         table.add_column(title.lstrip(">"), justify="right" if title.startswith(">") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 
