@@ -142,13 +142,29 @@ class Context:
         **attrs: Attr,
     ) -> str:
         """Append an IR node for the node's first output; a broken shape rule becomes a problem."""
-        name = self.free_name(node.output)
+        self.values[node.output] = self.emit_part(
+            node, node.output, op, operands, dtype=dtype, params=params, **attrs
+        )
+        return self.values[node.output]
+
+    def emit_part(
+        self,
+        node: OnnxNode,
+        name: str,
+        op: str,
+        operands: Sequence[str],
+        *,
+        dtype: str = "f32",
+        params: QuantParams | None = None,
+        **attrs: Attr,
+    ) -> str:
+        """Append an IR node for a part of what the node computes, named like `name`; ONNX has no tensor for it."""
+        name = self.free_name(name)
         try:
             made = make_node(self.graph, op, name, operands, dtype=dtype, params=params, loc=node.name, **attrs)  # type: ignore[arg-type]
         except OpError as fault:
             self.fail(node, str(fault), SHAPE_ADVICE)
         self.graph.add(made)
-        self.values[node.output] = name
         if self.poisoned.intersection(operands):
             self.poisoned.add(name)
         return name

@@ -11,6 +11,7 @@ from ..verifier import verify
 from .assign_layouts import assign_layouts
 from .convert_to_integer import convert_to_integer
 from .copy_shared_outputs import copy_shared_outputs
+from .eliminate_moves import eliminate_moves
 from .fold_clamps import fold_clamps
 from .fold_flatten import fold_flatten
 from .fold_quantizers import fold_quantizers
@@ -21,6 +22,7 @@ from .prove_accumulators import prove_accumulators
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     fold_clamps,
     hoist_quantizers,
+    eliminate_moves,
     fold_quantizers,
     fold_flatten,
     convert_to_integer,

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from ...compiler.ir import Constant
 from ..context import Context
 from ..onnx_model import OnnxNode
 from .definition import Importer
 from .weights import bias_operand, check_channel_axis, weights_operand
-from .windows import read_window
+from .windows import emit_on_image, image_operand, read_window
 
 
 def import_conv(ctx: Context, node: OnnxNode) -> None:
-    """A 2-D convolution with quantized constant weights [O, I / groups, kh, kw]."""
-    x = ctx.activation(node, 0)
+    """A convolution with quantized constant weights [O, I / groups, kh, kw], or [O, I / groups, k] over one axis."""
+    x = image_operand(ctx, node, ctx.activation(node, 0))
+    axes = len(ctx.type_of(node, 0).shape) - 2
     weights = weights_operand(ctx, node, 1)
     shape = weights.type.shape
-    if len(shape) != 4:
-        what = f"has weights of shape {list(shape)}, expected [O, I, kh, kw]: only 2-D convolutions are supported"
-        ctx.fail(node, what, "Write a 1-D convolution as a 2-D one of height 1.", node.input(1))
+    if len(shape) != axes + 2:
+        what = f"has weights of shape {list(shape)} for an input of {axes + 2} axes, expected as many"
+        ctx.fail(node, what, "Export a 1-D or 2-D convolution.", node.input(1))
     check_channel_axis(ctx, node, node.input(1), weights.type.params, 0)
     bias = bias_operand(ctx, node, 2, shape[0])
-    sizes = ctx.graph.type_of(x).shape[2:]
-    if len(sizes) != 2:
-        what = f"takes an input of {len(sizes) + 2} axes, expected [N, C, H, W]"
-        ctx.fail(node, what, "Reshape the input to four axes.", node.input(0))
-    window = read_window(ctx, node, sizes, shape[2:])
+    window = read_window(ctx, node, ctx.type_of(node, 0).shape[2:], shape[2:])
+    if axes == 1:
+        shape = (*shape[:2], 1, shape[2])
+        weights = Constant(weights.type.with_(shape=shape), weights.array.reshape(shape))
     w = ctx.add_constant(ctx.constant_name(node.input(1)), weights)
-    ctx.emit(
+    emit_on_image(
+        ctx,
         node,
         "conv2d",
         [x, w, *bias],
@@ -36,4 +38,6 @@ def import_conv(ctx: Context, node: OnnxNode) -> None:
     )
 
 
-CONV = Importer("Conv", import_conv, "2-D; constant quantized weights; any kernel, strides, pads, dilations, groups")
+CONV = Importer(
+    "Conv", import_conv, "1-D and 2-D; constant quantized weights; any kernel, strides, pads, dilations, groups"
+)

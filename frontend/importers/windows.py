@@ -1,9 +1,11 @@
-"""Attributes that convolutions and pools share: kernel, strides, dilations, and pads made explicit."""
+"""What convolutions and pools share: kernel, strides, dilations, explicit pads; one axis as an image of height 1."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...compiler.ir import Attr, QuantParams
 from ..context import Context
 from ..onnx_model import OnnxNode
 
@@ -20,17 +22,28 @@ class Window:
 
 
 def read_window(ctx: Context, node: OnnxNode, sizes: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
-    """The window of a Conv or pool over an input with those two spatial sizes."""
-    strides = tuple(node.attrs.get("strides") or (1, 1))
-    dilations = tuple(node.attrs.get("dilations") or (1, 1))
+    """The window of a Conv or pool over an input with those spatial sizes, one or two."""
+    strides, dilations = _each_axis(node, "strides", sizes), _each_axis(node, "dilations", sizes)
+    if len(sizes) == 1:
+        sizes, kernel = (1, *sizes), (1, *kernel)
     for role, values in (("kernel_shape", kernel), ("strides", strides), ("dilations", dilations)):
         if len(values) != 2 or min(values) < 1:
-            ctx.fail(node, f"has {role} {list(values)}, expected two positive numbers", "Export a 2-D layer.")
+            ctx.fail(
+                node,
+                f"has {role} {list(values)}, expected a positive number for each axis",
+                "Export a 1-D or 2-D layer.",
+            )
     spans = tuple((size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True))
     pads = declared = _pads(ctx, node, sizes, spans, strides)
     if node.attrs.get("ceil_mode", 0):
         pads = _ceil_pads(sizes, spans, strides, pads)
     return Window(kernel, strides, dilations, pads, declared)
+
+
+def _each_axis(node: OnnxNode, name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """An attribute with one number per spatial axis, 1 by default, for two axes."""
+    values = tuple(node.attrs.get(name) or (1,) * len(sizes))
+    return (1, *values) if len(sizes) == 1 else values
 
 
 def _pads(
@@ -39,6 +52,8 @@ def _pads(
     mode = node.attrs.get("auto_pad", "NOTSET")
     if mode == "NOTSET":
         pads = tuple(node.attrs.get("pads") or (0, 0, 0, 0))
+        if len(pads) == 2:
+            pads = (0, pads[0], 0, pads[1])
         if len(pads) != 4 or min(pads) < 0:
             ctx.fail(node, f"has pads {list(pads)}, expected four numbers from 0 up", "Crop with a Slice instead.")
         return pads
@@ -70,3 +85,36 @@ def _ceil_pads(
             count -= 1
         ends.append(max((count - 1) * strides[axis] + spans[axis] - sizes[axis] - pads[axis], 0))
     return (*pads[:2], *ends)
+
+
+def image_operand(ctx: Context, node: OnnxNode, value: str) -> str:
+    """A value [N, C, H, W], or one [N, C, L] as an image of height 1."""
+    type_ = ctx.graph.type_of(value)
+    if len(type_.shape) == 4:
+        return value
+    if len(type_.shape) != 3:
+        what = f"takes an input of shape {list(type_.shape)}, expected [N, C, H, W] or [N, C, L]"
+        ctx.fail(node, what, "Reshape the input to four axes.", node.input(0))
+    shape = (*type_.shape[:2], 1, type_.shape[2])
+    return ctx.emit_part(
+        node, f"{value}.image", "reshape", [value], dtype=type_.dtype, params=type_.params, shape=shape
+    )
+
+
+def emit_on_image(
+    ctx: Context,
+    node: OnnxNode,
+    op: str,
+    operands: Sequence[str],
+    *,
+    dtype: str = "f32",
+    params: QuantParams | None = None,
+    **attrs: Attr,
+) -> None:
+    """Emit an op on images for a node whose result may be [N, C, L]."""
+    if len(ctx.type_of(node, 0).shape) == 4:
+        ctx.emit(node, op, operands, dtype=dtype, params=params, **attrs)
+        return
+    image = ctx.emit_part(node, f"{node.output}.image", op, operands, dtype=dtype, params=params, **attrs)
+    n, c, _, length = ctx.graph.type_of(image).shape
+    ctx.emit(node, "reshape", [image], dtype=dtype, params=params, shape=(n, c, length))
