@@ -1,4 +1,4 @@
-"""p4c profile: layers add up to the whole, work is counted, and the networks at hand stay below their cycle budgets."""
+"""p4c profile: layers add up to the whole, work is counted, and networks at hand stay below their cycle budgets."""
 
 from __future__ import annotations
 
