@@ -88,9 +88,66 @@ def _second_constant(call: Invocation) -> dict[str, Array | None]:
     return {"operand": np.ascontiguousarray(array)}
 
 
+def _fits_a_byte(factors: tuple[int, ...]) -> bool:
+    return 1 in factors and all(-128 <= factor < 128 for factor in factors)
+
+
 COMPUTED = Condition("the second operand is computed", lambda call: call.node.operands[1] not in call.graph.constants)
 
-ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
+WHOLE_VECTORS = Condition("the result is whole vectors of 16 bytes", lambda call: call.node.type.bytes % 16 == 0)
+SAME_SHAPES = Condition(
+    "both operands have the result's shape",
+    lambda call: call.operand(0).shape == call.operand(1).shape == call.node.type.shape,
+)
+BYTE_FACTOR = Condition(
+    "one factor is 1 and the other fits a byte", lambda call: _fits_a_byte(call.node.ints("factors"))
+)
+SHIFT_RIGHT = Condition("the shift is 0 to 31", lambda call: 0 <= call.node.int("shift") < 32)
+
+PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
+    *(
+        KernelDef(
+            name="clamp_s8",
+            op=op,
+            header="p4c_elementwise.h",
+            symbol="p4c_clamp_s8",
+            record="p4c_clamp",
+            parameters=_clamp_parameters,
+            conditions=(SIGNED, WHOLE_VECTORS),
+            in_place=(0,),
+            pie=True,
+        )
+        for op in ("relu", "clip")
+    ),
+    KernelDef(
+        name="requantize_s8",
+        op="requantize",
+        header="p4c_elementwise.h",
+        symbol="p4c_requantize_s8",
+        record="p4c_rescale",
+        parameters=_requantize_parameters,
+        conditions=(SIGNED, WHOLE_VECTORS, SHIFT_RIGHT),
+        in_place=(0,),
+        pie=True,
+    ),
+    *(
+        KernelDef(
+            name=f"{word}_s8",
+            op=f"q{word}",
+            header=f"p4c_{word}.h",
+            symbol=f"p4c_{word}_s8",
+            record=f"p4c_{word}",
+            parameters=parameters,
+            conditions=(SIGNED, COMPUTED, WHOLE_VECTORS, SAME_SHAPES, SHIFT_RIGHT, *more),
+            operands=2,
+            in_place=(0, 1),
+            pie=True,
+        )
+        for word, parameters, more in (("add", _add_parameters, (BYTE_FACTOR,)), ("mul", _mul_parameters, ()))
+    ),
+)
+
+SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
     *(
         KernelDef(
             name="clamp_s8_ref",
@@ -153,3 +210,5 @@ ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         )
     ),
 )
+
+ELEMENTWISE_KERNELS = (*PIE_ELEMENTWISE_KERNELS, *SCALAR_ELEMENTWISE_KERNELS)

@@ -167,6 +167,27 @@ def test_pools_fused_and_alone(chip_rev):
     assert "max_pool_s8" in chosen(model)
 
 
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_elementwise(chip_rev):
+    """Sums, differences and products on equal and different grids, in place and not; requantization; clamps."""
+    net = Net(22)
+
+    def image(e):
+        return net.quantize(net.conv(net.input(2, 5, 6), 17, (1, 1), spread=24), e)
+
+    for first, second, out in ((4, 4, 3), (4, 6, 4), (6, 3, 2), (4, 5, 5), (3, 3, 6), (4, 10, 3), (4, 11, 3)):
+        for op in ("add", "sub", "mul"):
+            y = net.op(op, [image(first), image(second)], dtype="f32")
+            net.output(net.quantize(y, out, qmin=0 if first == 4 else -128))
+    x = image(5)
+    net.output(net.quantize(net.op("add", [x, x], dtype="f32"), 4))
+    net.output(net.quantize(x, 3))
+    net.output(net.quantize(x, 6))
+    net.output(net.same("clip", net.same("max_pool", x, kernel=(2, 2)), min=-0.5, max=1.0))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert {"add_s8", "mul_s8", "requantize_s8", "clamp_s8", "add_s8_ref", "requantize_s8_ref"} <= chosen(model)
+
+
 def test_scalar_code_has_no_vector_instruction():
     net = Net(19)
     x = net.quantize(net.conv(net.input(3, 8, 8), 16, pads=(1, 1, 1, 1), spread=24), 4)

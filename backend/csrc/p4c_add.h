@@ -26,4 +26,19 @@ P4C_INLINE void p4c_add_s8_ref(struct p4c_add p, const int8_t *x, const int8_t *
                 }
 }
 
+#if P4C_PIE
+#include "p4c_pie_elementwise.h"
+
+/* The PIE form without repetition: one factor is 1 and the other fits a byte; sizes are multiples of 16 bytes. */
+P4C_INLINE void p4c_add_s8(struct p4c_add p, const int8_t *x, const int8_t *y, int8_t *result)
+{
+    p4c_pie_begin(P4C_HALF_EVEN);
+    int8_t factor = (int8_t)(p.x_factor == 1 ? p.y_factor : p.x_factor);
+    if (p.x_factor == 1)
+        p4c_pie_add(p.walk.size[3] / P4C_LANES, x, y, &factor, p.shift, p.qmin, p.qmax, result);
+    else
+        p4c_pie_add(p.walk.size[3] / P4C_LANES, y, x, &factor, p.shift, p.qmin, p.qmax, result);
+}
+#endif
+
 #endif

@@ -28,4 +28,20 @@ P4C_INLINE void p4c_requantize_s8_ref(struct p4c_rescale p, const int8_t *x, int
         y[i] = (int8_t)p4c_clamp(p4c_shift_round(x[i], p.shift, P4C_HALF_EVEN), p.qmin, p.qmax);
 }
 
+#if P4C_PIE
+#include "p4c_pie_elementwise.h"
+
+/* The PIE forms: sizes are multiples of 16 bytes; y may be x. */
+P4C_INLINE void p4c_clamp_s8(struct p4c_clamp p, const int8_t *x, int8_t *y)
+{
+    p4c_pie_clamp(p.elements / P4C_LANES, x, p.qmin, p.qmax, y);
+}
+
+P4C_INLINE void p4c_requantize_s8(struct p4c_rescale p, const int8_t *x, int8_t *y)
+{
+    p4c_pie_begin(P4C_HALF_EVEN);
+    p4c_pie_requantize(p.elements / P4C_LANES, x, p.shift, p.qmin, p.qmax, y);
+}
+#endif
+
 #endif

@@ -25,4 +25,15 @@ P4C_INLINE void p4c_mul_s8_ref(struct p4c_mul p, const int8_t *x, const int8_t *
                 }
 }
 
+#if P4C_PIE
+#include "p4c_pie_elementwise.h"
+
+/* The PIE form without repetition; sizes are multiples of 16 bytes. */
+P4C_INLINE void p4c_mul_s8(struct p4c_mul p, const int8_t *x, const int8_t *y, int8_t *result)
+{
+    p4c_pie_begin(P4C_HALF_EVEN);
+    p4c_pie_mul(p.walk.size[3] / P4C_LANES, x, y, p.shift, p.qmin, p.qmax, result);
+}
+#endif
+
 #endif
