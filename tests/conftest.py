@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from .models import many_net, rows, small_net
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,3 +31,14 @@ def golden(request: pytest.FixtureRequest):
             pytest.fail("\n".join([*diff, "(--update-golden accepts this)"]), pytrace=False)
 
     return compare
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with small.onnx, many.onnx and data for both."""
+    monkeypatch.chdir(tmp_path)
+    small_net().save("small.onnx")
+    many_net().save("many.onnx")
+    np.savez("data.npz", input=rows(5), y=np.arange(5) % 4)
+    np.savez("many.npz", a=rows(3, (6,)), b=rows(3, (2, 3, 3)))
+    return tmp_path
