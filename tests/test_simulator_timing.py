@@ -170,10 +170,7 @@ def test_measured_loops():
     fused = loop("esp.vmulas.s8.qacc.ld.ip q0, a0, 16, q2, q1", "esp.vldbc.8.xp q2, a1, a2", counter=T4)
     plain = loop("esp.vld.128.ip q0, a0, 16", "esp.vldbc.8.xp q2, a1, a2", "esp.vmulas.s8.qacc q0, q2", counter=T4)
     for body, cycles in ((fused, 4), (plain, 5)):
-        assert (
-            cost(addi(T4, 0, trips), *body, arguments=(DATA, DATA + 4096, 0), calls=5).cycles
-            == cycles * trips + 4
-        )
+        assert cost(addi(T4, 0, trips), *body, arguments=(DATA, DATA + 4096, 0), calls=5).cycles == cycles * trips + 4
 
 
 def test_branch_loop_is_free_when_woven():

@@ -4,8 +4,6 @@
  * only notes where it falls through to: the loop goes on if the next instruction is that one, so a branch out
  * of the body leaves as written. Where both loops end on one instruction, loop 0 is the inner one.
  */
-#include <string.h>
-
 #include "pie_tables.h"
 #include "state.h"
 

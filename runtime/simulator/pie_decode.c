@@ -1,6 +1,4 @@
 /* pie_decode.c: from PIE words to decoded instructions, by the generated tables of pie_tables.h. */
-#include <string.h>
-
 #include "pie_lanes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
