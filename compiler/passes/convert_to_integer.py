@@ -33,7 +33,7 @@ INTEGER_OPS = {"conv2d": "qconv2d", "fully_connected": "qfully_connected"}
 def convert_to_integer(graph: Graph) -> Graph:
     """Replace each op on reals by its integer form; raises ModelError with every op that has no exact integer form.
 
-    In the error's `rest` an input stands for the result of each of these.
+    In the error's `rest` an input stands for the result of each of these, and is no output.
     """
     result = graph.copy()
     problems: list[Problem] = []
@@ -51,9 +51,12 @@ def convert_to_integer(graph: Graph) -> Graph:
             _convert(result, node)
         else:
             shift_ops.convert(result, node)
+    if problems:
+        result.outputs = [name for name in result.outputs if name not in result.inputs]
     result.remove_unused()
     if problems:
-        raise ModelError(problems, rest=result, after="convert-to-integer")
+        rest = result if result.outputs else None
+        raise ModelError(problems, rest=rest, after="convert-to-integer")
     return result
 
 

@@ -1,0 +1,362 @@
+"""Bad input on the command line: a sentence of fact, one of advice, status 2, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+import p4c
+from p4c import driver
+from p4c.backend import toolchain
+from p4c.backend.cache import CACHE_VARIABLE
+from p4c.cli import main
+from p4c.compiler.errors import InputError
+
+from .models import OnnxNet, rows, small_net
+
+
+def errors(capsys, *command, status=2):
+    """The lines that a failing command prints: facts without `p4c: error: ` and their advice."""
+    assert main(list(command)) == status
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    assert "bug of p4c" not in err
+    lines = [line for line in err.splitlines() if not line.endswith(" problems")]
+    facts = [line.removeprefix("p4c: error: ") for line in lines if line.startswith("p4c: error: ")]
+    advice = [line for line in lines if line.startswith("  help: ")]
+    assert len(facts) == len(advice) >= 1, err
+    assert all(len(line) > 20 for line in advice)
+    assert out == "" or "--json" in command
+    return facts
+
+
+def error(capsys, *command, status=2):
+    [fact] = errors(capsys, *command, status=status)
+    return fact
+
+
+def snapshot(folder):
+    return {path.relative_to(folder).as_posix(): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+def test_files_that_are_no_model(folder, capsys):
+    whole = (folder / "small.onnx").read_bytes()
+    (folder / "cut.onnx").write_bytes(whole[:-100])
+    (folder / "text.onnx").write_text("hello, this is no model")
+    (folder / "empty.onnx").write_bytes(b"")
+    (folder / "zip.onnx").write_bytes(b"PK\x03\x04" + b"\0" * 30)
+    (folder / "cut.p4ir").write_text("p4ir 1 after import\ngraph x\n%y = relu(")
+    (folder / "other.p4ir").write_text("hello")
+    before = snapshot(folder)
+    texts = {
+        "cut.onnx": "cut.onnx: the file is truncated: it ends after",
+        "text.onnx": "text.onnx: the file is not an ONNX model",
+        "empty.onnx": "empty.onnx: the file is empty (0 bytes), expected an ONNX model",
+        "zip.onnx": "zip.onnx: the file is not ONNX but a zip archive",
+        "none.onnx": 'none.onnx: there is no file "none.onnx"',
+        ".": '.: "." is a folder, expected an ONNX file',
+        "cut.p4ir": "cut.p4ir: line 3",
+        "other.p4ir": "other.p4ir: line 1, column 1: found",
+        "none.p4ir": "none.p4ir: cannot read none.p4ir: No such file",
+    }
+    for name, text in texts.items():
+        for command in ([name], ["check", name], ["run", name, "--input", "data.npz"]):
+            assert error(capsys, *command).startswith(text)
+    assert snapshot(folder) == before
+
+
+def test_dump_after_no_pass(folder, capsys):
+    (folder / "x.p4ir").write_text("p4ir 1 after lunch\ngraph x\n\ninput %x : i8[1,3] q(e=4)\n\noutput %x\n")
+    assert error(capsys, "x.p4ir") == "x.p4ir: the graph stands after 'lunch', which is no pass"
+
+
+def test_dump_that_breaks_a_rule(folder, capsys):
+    text = (
+        "p4ir 1 after import\ngraph x\n\ninput %x : i8[1,3] q(e=4)\n\n%y = relu(%x) : i8[1,4] q(e=4)\n\noutput %y\n"
+    )
+    (folder / "x.p4ir").write_text(text)
+    assert main(["x.p4ir"]) == 2
+    err = capsys.readouterr().err
+    assert "x.p4ir: the graph after import breaks a rule of the IR" in err
+    assert "  // ^ error: the result has shape [1,4], expected [1,3]" in err
+
+
+def faulty_net():
+    """An unsupported operator, a missing quantizer, weights off the grid, a zero point, a move without kernel."""
+    net = OnnxNet()
+    x = net.quantize(net.input((1, 2, 6, 6)), 4)
+    net.output(net.node("Hardmax", [net.conv(x, 2, 3)]), "hard")
+    net.output(net.conv(net.conv(x, 2, 3), 3, 2), "bare")
+    off = net.constant(np.linspace(-1, 1, 3 * 2).reshape(3, 2, 1, 1).astype(np.float32), "off.weight")
+    net.output(net.quantize(net.node("Conv", [x, off]), 3), "off")
+    zero = net.quantize(net.input((1, 2, 6, 6), "z"), 2, zero=3)
+    net.output(net.quantize(net.conv(zero, 2, 4), 2), "zero")
+    five = net.node("Reshape", [x, net.constant(np.array([1, 2, 3, 2, 6]))])
+    net.output(net.node("Transpose", [five], perm=[0, 4, 1, 2, 3]), "five")
+    return net
+
+
+def test_all_problems_of_all_stages_in_one_run(folder, capsys):
+    """The frontend's first, then those of passes and lowering in what the frontend took; no follow-ups."""
+    faulty_net().save("faulty.onnx")
+    facts = errors(capsys, "check", "faulty.onnx")
+    places = [fact.removeprefix("faulty.onnx: ").split(":")[0] for fact in facts]
+    assert places == [
+        'node "Conv_3" (Conv), tensor "off.weight"',
+        'node "Hardmax_0" (Hardmax), tensor "Hardmax_0_out"',
+        'node "Conv_2" (Conv), tensor "Conv_1_out"',
+        'node "Conv_4" (conv2d), tensor "DequantizeLinear_5_out"',
+        'node "Transpose_0" (transpose), tensor "Transpose_0_out"',
+    ], facts
+    for fact, text in zip(
+        facts, ("on no grid", "not supported", "no quantizer", "zero point 3", "four axes"), strict=True
+    ):
+        assert text in fact
+    assert errors(capsys, "faulty.onnx") == facts
+    # --json holds the same, and says so in the schema of the command that was asked.
+    assert main(["check", "faulty.onnx", "--json"]) == 2
+    result = json.loads(capsys.readouterr().out)
+    assert (result["schema"], result["file"]) == ("p4c.check/1", "faulty.onnx")
+    assert [problem["node"] for problem in result["problems"]] == [
+        "Conv_3",
+        "Hardmax_0",
+        "Conv_2",
+        "Conv_4",
+        "Transpose_0",
+    ]
+    assert all(set(p) == {"what", "advice", "node", "op", "tensor", "warning"} for p in result["problems"])
+    assert main(["faulty.onnx", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["schema"] == "p4c.error/1"
+    assert not (folder / "faulty.p4c").exists()
+
+
+def test_good_parts_of_a_faulty_model_bring_no_problem(folder, capsys):
+    """Whatever hangs on a problem, what is said is the problem alone."""
+    net = OnnxNet()
+    x = net.quantize(net.input((1, 2, 6, 6)), 4)
+    y = net.node("Hardmax", [net.quantize(net.conv(x, 2, 3), 3)])
+    y = net.quantize(net.node("Relu", [net.conv(net.node("Relu", [y]), 3, 3)]), 3)
+    y = net.node("MaxPool", [y], kernel_shape=[2, 2])
+    net.output(net.gemm(net.node("Flatten", [y]), 75, 2), "y")
+    net.save("hardmax.onnx")
+    assert "the operator Hardmax is not supported" in error(capsys, "check", "hardmax.onnx")
+
+
+def test_opsets(folder, capsys):
+    for opset, text in ((9, "the model has opset 9"), (99, "the model has opset 99")):
+        model = small_net().model()
+        model.opset_import[0].version = opset
+        onnx.save(model, f"opset{opset}.onnx")
+        assert text in error(capsys, f"opset{opset}.onnx")
+
+
+def test_dynamic_shapes(folder, capsys):
+    net = OnnxNet()
+    x = net.quantize(net.input(("N", 2, "height", 6)), 4)
+    net.output(net.quantize(net.conv(x, 2, 3), 3), "y")
+    net.save("dynamic.onnx")
+    fact = error(capsys, "dynamic.onnx")
+    assert "height" in fact
+    assert 'tensor "x"' in fact
+    assert main(["check", "dynamic.onnx", "--input-dim", "height=5"]) == 0
+    capsys.readouterr()
+    assert "--input-dim depth" in error(capsys, "dynamic.onnx", "--input-dim", "height=5", "--input-dim", "depth=3")
+
+
+# Options, and what is said of them.
+OPTIONS = {
+    ("--chip-rev", "v2"): "there is no chip revision 'v2'",
+    ("--toolchain", "tcc"): "there is no toolchain 'tcc'",
+    ("--dump-ir=lunch",): "there is no pass 'lunch'",
+    ("--normalize", "0.5"): "--normalize '0.5' is not 2*C finite numbers with nonzero deviations",
+    ("--input-exponent", "x=many"): "--input-exponent 'x=many' is not of the form [NAME=]INTEGER",
+    ("--input-dim", "5"): "--input-dim '5' is not of the form NAME=INTEGER",
+    ("--calibrate", "none.npz"): "none.npz cannot be read: No such file or directory",
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_options(folder, capsys, options):
+    before = snapshot(folder)
+    if options[0] == "--calibrate":
+        net = OnnxNet()
+        net.output(net.gemm(net.input((1, 3)), 3, 2))
+        net.save("small.onnx")
+        before = snapshot(folder)
+    assert OPTIONS[options] in error(capsys, "small.onnx", *options)
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("command", [["run", "small.onnx"], ["small.onnx", "--nonsense"], ["verify"], ["--json"]])
+def test_usage(folder, capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+    assert "usage: p4c" in capsys.readouterr().err
+
+
+def test_data_that_does_not_fit(folder, capsys):
+    np.save("wide.npy", rows(2, (1, 8, 9)))
+    np.save("integers.npy", rows(2).astype(np.int32))
+    np.save("pixels.npy", np.zeros((2, 8, 8), np.uint8))
+    (folder / "garbage.npz").write_bytes(b"garbage")
+    texts = {
+        "wide.npy": "wide.npy: the array for input 'x' has shape [2, 1, 8, 9], expected [N, 1, 8, 8]",
+        "integers.npy": "integers.npy: the array for input 'x' is int32, expected float32 or uint8",
+        "pixels.npy": "pixels.npy: uint8 data for the float input 'x'",
+        "garbage.npz": "garbage.npz is no whole .npy or .npz file of plain arrays",
+        "many.npz": "many.npz has no array for the input 'x'; it holds 'a', 'b'",
+    }
+    for name, text in texts.items():
+        assert error(capsys, "verify", "small.onnx", "--data", name).startswith(text)
+        if name != "garbage.npz":
+            continue
+        assert error(capsys, "run", "small.onnx", "--input", name).startswith(text)
+    assert "input 'x' is float32, expected int8" in error(capsys, "run", "small.onnx", "--input", "data.npz", "--raw")
+
+
+def test_outputs_that_cannot_be_saved(folder, capsys):
+    for name, text in {
+        "y.txt": "1 output cannot be written to y.txt",
+        "y.npy": "2 outputs cannot be written to y.npy",
+        "none/y.npz": "none/y.npz cannot be written: No such file or directory",
+    }.items():
+        assert error(capsys, "run", "many.onnx", "--input", "many.npz", "-o", name) == text
+        assert not (folder / name).exists()
+
+
+def test_output_folders_that_are_not_ours(folder, capsys):
+    """A file, a folder with other things, and one whose manifest is another program's stay as they are."""
+    (folder / "file.p4c").write_text("mine")
+    (folder / "photos").mkdir()
+    (folder / "photos" / "one.jpg").write_bytes(b"1")
+    (folder / "web").mkdir()
+    (folder / "web" / "manifest.json").write_text('{"name": "My web app"}')
+    before = snapshot(folder)
+    for name in ("file.p4c", "photos", "web", "."):
+        text = f"the output folder {name} exists and is not one that p4c wrote"
+        assert error(capsys, "small.onnx", "-o", name) == text
+    assert snapshot(folder) == before
+
+
+def test_output_folder_that_cannot_be_written(folder, capsys, monkeypatch):
+    (folder / "file").write_text("")
+    before = snapshot(folder)
+    assert error(capsys, "small.onnx", "-o", "file/out").startswith("the output folder file/out cannot be written: ")
+    assert snapshot(folder) == before
+    # An older output stays whole when the disk is full half way through the new one.
+    assert main(["small.onnx"]) == 0
+    capsys.readouterr()
+    before, write = snapshot(folder), type(folder).write_bytes
+
+    def full(path, data):
+        if path.name == "model.img":
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(type(folder), "write_bytes", full)
+    text = "the output folder small.p4c cannot be written: No space left on device"
+    assert error(capsys, "small.onnx", "--name", "other") == text
+    monkeypatch.undo()
+    os.chdir(folder)
+    assert snapshot(folder) == before
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="another user can be tried by root only")
+def test_output_folder_of_another_user(folder, capsys):
+    """Permissions as the operating system keeps them, for a process without root's powers."""
+    (folder / "locked").mkdir(mode=0o555)
+    made = dict(p4c.compile("small.onnx").files)
+    child = os.fork()
+    if child == 0:
+        status = 98
+        try:
+            os.setuid(65534)
+            driver._write(folder / "locked" / "out", made)
+        except InputError as error:
+            status = 7 if "locked/out cannot be written: Permission denied" in str(error) else 99
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert list((folder / "locked").iterdir()) == []
+
+
+def test_toolchain_that_is_missing_or_hangs(folder, capsys, monkeypatch, tmp_path_factory):
+    bin_folder = tmp_path_factory.mktemp("bin")
+    before = snapshot(folder)
+    monkeypatch.setenv("PATH", str(bin_folder))
+    name = "riscv64-unknown-elf-gcc"
+    text = f"the compiler {name} was not found"
+    assert error(capsys, "small.onnx", "--toolchain", name) == text
+    program = bin_folder / name
+    program.write_text("#!/bin/sh\nexec /bin/sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(toolchain, "COMPILE_TIMEOUT", 0.3)
+    text = f"compiling the model failed: {program} did not finish within 0.3 s"
+    assert error(capsys, "small.onnx", "--toolchain", name) == text
+    assert snapshot(folder) == before
+    assert main(["doctor", "--toolchain", name, "--json"]) == 2
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert not findings["toolchain"]["good"]
+    assert "did not finish" in findings["toolchain"]["text"]
+    assert findings["toolchain"]["advice"]
+
+
+def test_cache_that_cannot_be_written(folder, capsys, monkeypatch):
+    (folder / "file").write_text("")
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder / "file" / "cache"))
+    before = snapshot(folder)
+    text = error(capsys, "small.onnx")
+    assert text.startswith(f"the cache folder {folder}/file/cache cannot be written: ")
+    assert snapshot(folder) == before
+    assert main(["doctor"]) == 2
+    assert CACHE_VARIABLE in capsys.readouterr().out
+
+
+def test_files_that_cannot_be_inspected(folder, capsys):
+    (folder / "text").write_text("no ELF")
+    (folder / "elf").write_bytes(b"\x7fELF and no more")
+    (folder / "image").write_bytes(b"P4CI and no more")
+    (folder / "empty").mkdir()
+    for name, text in {
+        "none": "none cannot be read: No such file or directory",
+        "text": "text is neither an ELF file nor a p4c image",
+        "elf": "not a readable ELF file: ",
+        "image": "not a p4c image: it does not begin with P4CI",
+        "empty": "empty has no model.elf and model.img",
+    }.items():
+        assert text in error(capsys, "inspect", name)
+
+
+def test_dump_has_nothing_to_be_verified_against(folder, capsys):
+    main(["small.onnx", "--dump-ir=import"])
+    capsys.readouterr()
+    text = error(capsys, "verify", "small.p4c/ir/00-import.p4ir", "--data", "data.npz")
+    assert "IR text has no ONNX model to compare with" in text
+
+
+def test_integer_inputs_of_other_dtypes(folder, capsys):
+    net = OnnxNet()
+    x = net.input((1, 3), dtype=TensorProto.DOUBLE)
+    net.output(net.gemm(net.quantize(net.node("Cast", [x], to=TensorProto.FLOAT), 4), 3, 2))
+    net.save("double.onnx")
+    assert "the input is double, expected float32, int8 or uint8" in error(capsys, "double.onnx")
+
+
+def test_names_that_look_like_markup(folder, capsys):
+    """Node names and folders reach the terminal as they are."""
+    model = small_net().model()
+    for node in model.graph.node:
+        node.name = f"[red]{node.name}[/red] [/]"
+    onnx.save(model, "markup.onnx")
+    assert main(["markup.onnx", "-o", "[bold]"]) == 0
+    out = capsys.readouterr().out
+    assert "[red]Conv_0[/red]" in out
+    assert "[bold]: chip" in out
+    assert main(["verify", "markup.onnx", "--data", "data.npz", "--layers"]) == 0
+    assert "[red]Gemm_0[/red]" in capsys.readouterr().out.replace("\n", "")
