@@ -29,6 +29,7 @@ from .verify import Progress as ProgressCallback
 
 WIDTH = 100
 MISMATCHES_SHOWN = 10
+NAME_WIDTH = 28
 
 
 def console() -> Console:
@@ -47,6 +48,11 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[ProgressCallback]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def shortened(name: str) -> str:
+    """The end of a name that is too long for a table; exporters put what tells nodes apart there."""
+    return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]
 
 
 def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
@@ -193,7 +199,7 @@ def print_profile(result: Profile) -> None:
 
 def _profile_row(layer: LayerProfile) -> list[str]:
     counters, memory = layer.counters, layer.counters.memory_stalls
-    name = layer.step.node.loc or layer.step.node.name
+    name = shortened(layer.step.node.loc or layer.step.node.name)
     work = (
         f"{layer.step.macs:,}",
         f"{counters.cycles:,}",
