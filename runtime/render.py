@@ -29,7 +29,7 @@ from .verify import Progress as ProgressCallback
 
 WIDTH = 100
 MISMATCHES_SHOWN = 10
-NAME_WIDTH = 28
+NAME_WIDTH = 24
 
 
 def console() -> Console:
@@ -70,7 +70,7 @@ def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
             "" if "acc_bound" not in layer else f"{layer['acc_bound'] + 1:,}{'' if layer['exact'] else ' inexact'}"
         )
         shape = "x".join(map(str, layer["shape"][1:]))
-        row = [escape(layer["node"]), layer["op"], shape, f"{layer['macs']:,}", bound]
+        row = [escape(shortened(layer["node"])), layer["op"], shape, f"{layer['macs']:,}", bound]
         table.add_row(*row, *([layer["kernel"]] if verbose else []))
     out.print(table)
     out.print(
@@ -147,7 +147,7 @@ def print_layers(verdict: LayersVerdict) -> None:
         rows = f"{layer.identical:,} of {layer.rows:,}" if layer.tensor else "not in ONNX"
         mark = "[red]<- first divergence[/red]" if layer is first else ""
         lsb = f"{layer.max_lsb:g}" if layer.tensor else ""
-        table.add_row(str(layer.step), escape(layer.node), layer.op, escape(layer.tensor), rows, lsb, mark)
+        table.add_row(str(layer.step), escape(shortened(layer.node)), layer.op, escape(shortened(layer.tensor)), rows, lsb, mark)
     console().print(table)
 
 
@@ -199,7 +199,7 @@ def print_profile(result: Profile) -> None:
 
 def _profile_row(layer: LayerProfile) -> list[str]:
     counters, memory = layer.counters, layer.counters.memory_stalls
-    name = shortened(layer.step.node.loc or layer.step.node.name)
+    name = escape(shortened(layer.step.node.loc or layer.step.node.name))
     work = (
         f"{layer.step.macs:,}",
         f"{counters.cycles:,}",
