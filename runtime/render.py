@@ -29,7 +29,7 @@ from .verify import Progress as ProgressCallback
 
 WIDTH = 100
 MISMATCHES_SHOWN = 10
-NAME_WIDTH = 24
+NAME_WIDTH = 22
 
 
 def console() -> Console:
@@ -147,7 +147,8 @@ def print_layers(verdict: LayersVerdict) -> None:
         rows = f"{layer.identical:,} of {layer.rows:,}" if layer.tensor else "not in ONNX"
         mark = "[red]<- first divergence[/red]" if layer is first else ""
         lsb = f"{layer.max_lsb:g}" if layer.tensor else ""
-        table.add_row(str(layer.step), escape(shortened(layer.node)), layer.op, escape(shortened(layer.tensor)), rows, lsb, mark)
+        node, tensor = (escape(shortened(name)) for name in (layer.node, layer.tensor))
+        table.add_row(str(layer.step), node, layer.op, tensor, rows, lsb, mark)
     console().print(table)
 
 
@@ -180,7 +181,7 @@ def save_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
 def print_profile(result: Profile) -> None:
     """A line for each layer, the stalls by cause, and the whole in milliseconds."""
     out = console()
-    titles = ("layer", "kernel", ">MACs", ">cycles", ">MAC/c", ">of 8", ">code B", ">memory", ">other stalls")
+    titles = ("layer", "kernel", ">MACs", ">cycles", ">MAC/c", ">of 8", ">code B", ">memory", ">other")
     rows = [_profile_row(layer) for layer in result.layers]
     out.print(_table(titles, rows))
     total = result.total
@@ -191,7 +192,7 @@ def print_profile(result: Profile) -> None:
         f"{total.cycles / 400e3:.3f} ms at 400 MHz"
     )
     out.print(
-        f"stalls: caches {total.memory_stalls:,}, latency {total.latency_stalls:,}, "
+        f"stalls in cycles: caches {total.memory_stalls:,}, latency {total.latency_stalls:,}, "
         f"branches {total.branch_stalls:,}; code {result.code_bytes:,} B of {L1I_BYTES:,} B L1I"
     )
     out.print(f"[bold]{result.label}[/bold]")
