@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..compiler.ir import Array, TensorType
 from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
 from .conditions import FOUR_AXES, SIGNED
+from .memory_order import four_axes, physical_sizes, physical_steps
 
 
 def _clamp_parameters(call: Invocation) -> Fields:
@@ -49,35 +49,23 @@ def _walk(call: Invocation) -> Fields:
     types = (call.operand(0), call.operand(1))
     if all(type_.shape == call.node.type.shape for type_ in types):
         return _walk_fields((call.node.type.bytes,), [(1,), (1,)], 0)
-    sizes, padding = _physical_sizes(call.node.type)
-    return _walk_fields(sizes, [_repeating_steps(type_) for type_ in types], padding)
+    sizes, padding = physical_sizes(call.node.type)
+    # Where an operand has only one order of bytes, its layout may be the other one.
+    steps = [_repeating_steps(type_.with_(layout=call.node.type.layout)) for type_ in types]
+    return _walk_fields(sizes, steps, padding)
 
 
 def _walk_fields(sizes: tuple[int, ...], steps: Sequence[tuple[int, ...]], padding: int) -> Fields:
-    fields: dict[str, int | Fields] = {"size": _axes((1,) * (4 - len(sizes)) + sizes)}
+    fields: dict[str, int | Fields] = {"size": four_axes(sizes, 1)}
     for name, step in zip(("x_step", "y_step"), steps, strict=True):
-        fields[name] = _axes((0,) * (4 - len(step)) + step)
+        fields[name] = four_axes(step, 0)
     return {**fields, "padding": padding}
-
-
-def _axes(values: tuple[int, ...]) -> Fields:
-    return {f"[{axis}]": value for axis, value in enumerate(values)}
-
-
-def _physical_sizes(type_: TensorType) -> tuple[tuple[int, ...], int]:
-    """Lengths of the axes in the order of memory, and the padding behind each run along the last."""
-    if type_.layout == "row":
-        return type_.shape, 0
-    n, c, h, w = type_.shape
-    return (n, h, w, c), type_.pitch - c
 
 
 def _repeating_steps(type_: TensorType) -> tuple[int, ...]:
     """Distances between neighbours along the axes in the order of memory; 0 where one element is repeated."""
-    sizes, padding = _physical_sizes(type_)
-    pitches = (*sizes[:-1], sizes[-1] + padding)
-    steps = (math.prod(pitches[axis + 1 :]) for axis in range(len(sizes)))
-    return tuple(0 if size == 1 else step for size, step in zip(sizes, steps, strict=True))
+    sizes, _ = physical_sizes(type_)
+    return tuple(0 if size == 1 else step for size, step in zip(sizes, physical_steps(type_), strict=True))
 
 
 def _second_constant(call: Invocation) -> dict[str, Array | None]:

@@ -25,7 +25,7 @@ class LayerFunction:
 def layer_key(step: Step) -> tuple[object, ...]:
     """The kernel, its constant parameters, and which of its optional arguments are absent."""
     absent = tuple(name for name, offset in step.constants.items() if offset is None)
-    return (step.kernel.symbol, repr(step.parameters), absent, step.scratch is None)
+    return (step.kernel.symbol, len(step.operands), repr(step.parameters), absent, step.scratch is None)
 
 
 def layer_functions(plan: Plan, model: str) -> dict[tuple[object, ...], LayerFunction]:
@@ -64,10 +64,16 @@ def uses_pie(plan: Plan) -> bool:
 
 def _emit_function(out: CWriter, function: LayerFunction) -> None:
     step = function.step
-    inputs = ["x"] if step.kernel.operands == 1 else [f"x{index}" for index in range(step.kernel.operands)]
+    count = len(step.operands)
+    inputs = ["x"] if count == 1 else [f"x{index}" for index in range(count)]
     present = [name for name, offset in step.constants.items() if offset is not None]
     declared = [*(f"const void *{name}" for name in (*inputs, *present)), "void *y"]
-    passed = [*inputs, *(name if name in present else "NULL" for name in step.constants), "y"]
+    gathered = [f"(const void *const[]){{{', '.join(inputs)}}}"]
+    passed = [
+        *(inputs if step.kernel.operands else gathered),
+        *(name if name in present else "NULL" for name in step.constants),
+        "y",
+    ]
     if step.kernel.uses_scratch:
         passed.append("scratch" if step.scratch else "NULL")
         declared += ["void *scratch"] if step.scratch else []

@@ -11,6 +11,7 @@ from ..compiler.ops.convolution import conv_shape
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
 from .conditions import BYTES, FOUR_AXES, LANES, ONE_IMAGE, SIGNED, VECTOR_PIXELS, WORDS
 from .elementwise_kernels import ELEMENTWISE_KERNELS
+from .parts_kernels import PARTS_KERNELS
 from .pooling_kernels import POOLING_KERNELS
 
 
@@ -376,6 +377,7 @@ KERNELS: tuple[KernelDef, ...] = (
     ),
     *POOLING_KERNELS,
     *ELEMENTWISE_KERNELS,
+    *PARTS_KERNELS,
     *(
         KernelDef(
             name=f"permute_{suffix}_ref",

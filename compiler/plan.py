@@ -51,8 +51,9 @@ class KernelDef:
 
     `symbol` is an always-inline C function in `header`: symbol((struct record){...}, inputs, constants, output and,
     with `uses_scratch`, scratch). `parameters` gives the record's fields, `constants` the packed arrays in argument
-    order (None is passed as NULL). `operands` counts the operands that are activations; `in_place` holds those of
-    them whose memory the output may take, where they are as large; `pie` says that it needs the vector unit.
+    order (None is passed as NULL). `operands` counts the operands that are activations; 0 stands for all of them,
+    passed as one array. `in_place` holds those whose memory the output may take, where they are as large; `pie` says
+    that it needs the vector unit.
     """
 
     name: str

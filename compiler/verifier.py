@@ -215,7 +215,7 @@ def _name_faults(key: str, node: Node) -> Iterator[str]:
 
 
 def _count_faults(op: OpDef, node: Node) -> Iterator[str]:
-    if not op.required <= len(node.operands) <= len(op.operands):
+    if not op.required <= len(node.operands) <= op.most:
         yield f"{op.name} has {len(node.operands)} operands, expected ({', '.join(op.operands)})"
 
 

@@ -16,7 +16,7 @@ from .onnx_model import OnnxModel, OnnxNode
 from .quantizer import FLOAT_MODEL, Quantizer
 
 # Ops whose result lies on their operand's grid: looked through when the quantizer of a tensor is sought.
-GRID_KEEPING = frozenset({"relu", "clip", "max_pool", "reshape", "transpose"})
+GRID_KEEPING = frozenset({"relu", "clip", "max_pool", "reshape", "transpose", "slice", "pad"})
 
 
 SHAPE_ADVICE = "Check the shapes of the model: they do not fit each other."

@@ -89,7 +89,7 @@ def near_ties(plan: Plan, node: Node, operand: Array) -> Array:
 
     Only channels with a float bias off the grid count; a fused max-pool passes on any element of its window.
     """
-    if len(node.operands) != 5:
+    if "float32_ties" not in node.attrs or len(node.operands) != 5:
         return np.zeros(node.type.shape, dtype=bool)
     constants = [plan.graph.constants[name].array for name in node.operands[1:]]
     types = [plan.graph.type_of(name) for name in node.operands[:3]]

@@ -314,6 +314,28 @@ def transpose(build):
     build.add("transpose", [x], build.like(x, params=own), perm=perm)
 
 
+def slice_(build):
+    x = build.operand(any_shape(build), REAL)
+    shape = build.graph.type_of(x).shape
+    starts = tuple(build.draw(st.integers(0, size - 1)) for size in shape)
+    ends = tuple(build.draw(st.integers(start + 1, size)) for start, size in zip(starts, shape, strict=True))
+    steps = tuple(build.draw(small) for _ in shape)
+    build.add("slice", [x], build.like(x), starts=starts, ends=ends, steps=steps)
+
+
+def pad(build):
+    x = build.operand(any_shape(build), REAL)
+    pads = tuple(build.draw(st.integers(0, 2)) for _ in build.graph.type_of(x).shape * 2)
+    build.add("pad", [x], build.like(x), pads=pads)
+
+
+def concat(build):
+    shape = build.draw(st.integers(1, 4).flatmap(shapes))
+    x = build.operand(shape, REAL)
+    axis, count = build.draw(st.integers(0, len(shape) - 1)), build.draw(small)
+    build.add("concat", [x] * count, build.like(x), axis=axis)
+
+
 def convert_layout(build):
     x = build.operand(build.draw(shapes(4)), REAL, (None, 1))
     layout = {"row": "nhwc", "nhwc": "row"}[build.graph.type_of(x).layout]
@@ -383,6 +405,9 @@ MAKERS = {
     "clip": clip,
     "reshape": reshape,
     "transpose": transpose,
+    "slice": slice_,
+    "pad": pad,
+    "concat": concat,
     "convert_layout": convert_layout,
 }
 

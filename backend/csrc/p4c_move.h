@@ -8,13 +8,14 @@
 struct p4c_permute {
     int size[4];
     int input_step[4];
+    int input_offset; /* where in x the first element of y stands */
     int padding; /* elements of y left as they are behind each run along the innermost axis */
 };
 
 /* Where element (a, b, c, d) of y stands in x. */
 P4C_INLINE int p4c_permuted(struct p4c_permute p, int a, int b, int c, int d)
 {
-    return a * p.input_step[0] + b * p.input_step[1] + c * p.input_step[2] + d * p.input_step[3];
+    return p.input_offset + a * p.input_step[0] + b * p.input_step[1] + c * p.input_step[2] + d * p.input_step[3];
 }
 
 /* y is written in order; transposes and changes of layout are permutations of x. */

@@ -7,6 +7,7 @@ from .convolution import CONV2D, QCONV2D
 from .definition import AttrDef, OpDef, OpError
 from .elementwise import CLIP, RELU
 from .fully_connected import FULLY_CONNECTED, QFULLY_CONNECTED
+from .parts import CONCAT, PAD, SLICE
 from .pooling import AVERAGE_POOL, MAX_POOL, QAVERAGE_POOL
 from .quantization import DEQUANTIZE, QUANTIZE, REQUANTIZE
 from .shape import CONVERT_LAYOUT, RESHAPE, TRANSPOSE
@@ -35,6 +36,9 @@ OPS: dict[str, OpDef] = {
         CLIP,
         RESHAPE,
         TRANSPOSE,
+        SLICE,
+        PAD,
+        CONCAT,
         CONVERT_LAYOUT,
     )
 }

@@ -66,7 +66,8 @@ def no_faults(node: Node, types: Types) -> Iterator[str]:
 class OpDef:
     """One op.
 
-    `operands` names them in order, a trailing `?` marks those that may be left out (only at the end).
+    `operands` names them in order; a trailing `?` marks those that may be left out (only at the end), `...`
+    behind the last says that it stands for one or more.
     `infer` gives the result's shape and raises OpError; `check` yields every other fault of types and attributes, on
     a node whose shape is right; `ranges` holds what the elements of a constant operand may be; the result of a
     `border` op is a graph output and nothing else;
@@ -87,6 +88,11 @@ class OpDef:
     def required(self) -> int:
         """The number of operands that may not be left out."""
         return sum(not operand.endswith("?") for operand in self.operands)
+
+    @property
+    def most(self) -> float:
+        """The number of operands that there may be at most."""
+        return math.inf if self.operands[-1].endswith("...") else len(self.operands)
 
 
 def same_shape(node: Node, types: Types) -> tuple[int, ...]:

@@ -11,18 +11,22 @@ from ..verifier import verify
 from .assign_layouts import assign_layouts
 from .convert_to_integer import convert_to_integer
 from .copy_shared_outputs import copy_shared_outputs
+from .distribute_over_concats import distribute_over_concats
 from .eliminate_moves import eliminate_moves
 from .fold_clamps import fold_clamps
 from .fold_flatten import fold_flatten
+from .fold_pads import fold_pads
 from .fold_quantizers import fold_quantizers
 from .fuse_max_pools import fuse_max_pools
 from .hoist_quantizers import hoist_quantizers
 from .prove_accumulators import prove_accumulators
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
+    distribute_over_concats,
     fold_clamps,
     hoist_quantizers,
     eliminate_moves,
+    fold_pads,
     fold_quantizers,
     fold_flatten,
     convert_to_integer,

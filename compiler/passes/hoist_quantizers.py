@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..ir import Graph, Node
 
-MOVES = ("max_pool", "reshape", "transpose")
+MOVES = ("max_pool", "reshape", "transpose", "slice")
 
 
 def hoist_quantizers(graph: Graph) -> Graph:
@@ -30,11 +30,18 @@ def hoist_quantizers(graph: Graph) -> Graph:
     return graph
 
 
+def _clamps_zero(quantizer: Node) -> bool:
+    """True for a clamp that changes the zeros of a padding."""
+    assert quantizer.type.params is not None
+    return not quantizer.int("qmin") <= quantizer.type.params.zero_point[0] <= quantizer.int("qmax")
+
+
 def _next_pair(graph: Graph) -> tuple[Node, Node] | None:
     for node in graph:
         if node.op != "quantize" or node.type.params is None or node.type.params.axis is not None:
             continue
         source = graph.nodes.get(node.operands[0])
-        if source and source.op in MOVES and source.type.dtype == "f32" and graph.sole_user(source.name):
+        moves = MOVES if _clamps_zero(node) else (*MOVES, "pad")
+        if source and source.op in moves and source.type.dtype == "f32" and graph.sole_user(source.name):
             return source, node
     return None

@@ -43,6 +43,10 @@ def value_range(graph: Graph, name: str) -> tuple[int, int]:
     if node is not None and node.op == "table":
         table = graph.constants[node.operands[1]].array
         return int(table.min()), int(table.max())
-    if node is not None and node.op in ("max_pool", "reshape", "transpose", "convert_layout"):
+    if node is not None and node.op in ("max_pool", "reshape", "transpose", "slice", "convert_layout"):
         return value_range(graph, node.operands[0])
+    if node is not None and node.op in ("concat", "pad"):
+        ranges = [value_range(graph, operand) for operand in node.operands]
+        ranges += [(0, 0)] if node.op == "pad" else []
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
     return numerics.dtype_range(graph.type_of(name).dtype)

@@ -7,6 +7,7 @@ from .convolution import CONV
 from .definition import Importer
 from .elementwise import CLIP, RELU
 from .matmul import GEMM, MATMUL
+from .parts import CONCAT, PAD, SLICE, SPLIT
 from .passthrough import CAST, DROPOUT, IDENTITY
 from .pooling import AVERAGE_POOL, GLOBAL_AVERAGE_POOL, MAX_POOL, REDUCE_MEAN
 from .quantization import DEQUANTIZE, QUANTIZE
@@ -38,6 +39,10 @@ IMPORTERS: dict[str, Importer] = {
         SQUEEZE,
         UNSQUEEZE,
         TRANSPOSE,
+        CONCAT,
+        SLICE,
+        SPLIT,
+        PAD,
         IDENTITY,
         DROPOUT,
         CAST,

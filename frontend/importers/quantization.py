@@ -56,9 +56,10 @@ def _check_option(ctx: Context, node: OnnxNode, value: str, quantizer: Quantizer
 
 
 def _quantized_alike(ctx: Context, value: str, quantizer: Quantizer) -> bool:
-    """True when the value lies on this very grid by a quantize op before, and within its clamp."""
+    """True when the value lies on this very grid, and within its clamp."""
     if quantizer == Quantizer.full_range(quantizer.dtype, quantizer.params):
-        value = ctx.grid_source(value)
+        type_ = ctx.graph.type_of(value)
+        return type_.dtype == quantizer.dtype and type_.params == quantizer.params
     made = ctx.graph.nodes.get(value)
     if made is None or made.op != "quantize":
         return False
