@@ -13,6 +13,7 @@ from .conditions import BYTES, FOUR_AXES, LANES, ONE_IMAGE, SIGNED, VECTOR_PIXEL
 from .elementwise_kernels import ELEMENTWISE_KERNELS
 from .parts_kernels import PARTS_KERNELS
 from .pooling_kernels import POOLING_KERNELS
+from .softmax_kernels import SOFTMAX_KERNELS
 
 
 def _blocks(array: Array) -> Array:
@@ -378,6 +379,7 @@ KERNELS: tuple[KernelDef, ...] = (
     *POOLING_KERNELS,
     *ELEMENTWISE_KERNELS,
     *PARTS_KERNELS,
+    *SOFTMAX_KERNELS,
     *(
         KernelDef(
             name=f"permute_{suffix}_ref",

@@ -11,6 +11,7 @@ from p4c.compiler.builder import make_node
 from p4c.compiler.ir import Constant, Graph, QuantParams, TensorType
 from p4c.compiler.numerics import dtype_range
 from p4c.compiler.ops import OPS, OpError
+from p4c.compiler.ops.softmax import exp_table
 
 # Names as exporters write them, and names that nobody should write but ONNX allows.
 ODD_NAMES = (
@@ -269,6 +270,27 @@ def average_pool(op):
     return add
 
 
+def softmax(build):
+    shape = build.draw(st.integers(1, 4).flatmap(shapes))
+    x = in_row(build, shape, REAL)
+    type_, attrs = TensorType("f32", ()), {"axis": build.draw(st.integers(0, len(shape) - 1))}
+    if build.draw(st.booleans()):
+        type_ = build.type((), STORED)
+        attrs |= build.clamp(type_.dtype)
+    build.add("softmax", [x], type_, **attrs)
+
+
+def qsoftmax(build):
+    shape = build.draw(st.integers(1, 4).flatmap(shapes))
+    x = in_row(build, shape, ("i8",))
+    if not build.graph.type_of(x).params.symmetric:
+        return
+    type_ = build.type((), STORED)
+    table = build.constant(TensorType("i64", (256,)), exp_table(build.draw(st.integers(-4, 9))))
+    attrs = {"axis": build.draw(st.integers(0, len(shape) - 1)), "bits": build.draw(st.integers(0, 24))}
+    build.add("qsoftmax", [x, table], type_, **attrs, **build.clamp(type_.dtype))
+
+
 def table(build):
     x = build.operand(any_shape(build), STORED)
     type_ = build.type((), STORED).with_(layout=build.graph.type_of(x).layout)
@@ -401,6 +423,8 @@ MAKERS = {
     "max_pool": max_pool,
     **{op: average_pool(op) for op in ("average_pool", "qaverage_pool")},
     "table": table,
+    "softmax": softmax,
+    "qsoftmax": qsoftmax,
     "relu": relu,
     "clip": clip,
     "reshape": reshape,

@@ -11,6 +11,7 @@ from .parts import CONCAT, PAD, SLICE
 from .pooling import AVERAGE_POOL, MAX_POOL, QAVERAGE_POOL
 from .quantization import DEQUANTIZE, QUANTIZE, REQUANTIZE
 from .shape import CONVERT_LAYOUT, RESHAPE, TRANSPOSE
+from .softmax import QSOFTMAX, SOFTMAX
 from .table import TABLE
 
 OPS: dict[str, OpDef] = {
@@ -31,6 +32,8 @@ OPS: dict[str, OpDef] = {
         MAX_POOL,
         AVERAGE_POOL,
         QAVERAGE_POOL,
+        SOFTMAX,
+        QSOFTMAX,
         TABLE,
         RELU,
         CLIP,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..ir import Constant, Graph, Node
 
 # Ops that see their operand in row-major logical order, and ops that take it in any; all others take channels-last.
-ROW_MAJOR = ("reshape", "transpose", "dequantize", "quantize")
+ROW_MAJOR = ("reshape", "transpose", "dequantize", "quantize", "qsoftmax")
 ANY_ORDER = ("qfully_connected", "relu", "clip", "requantize", "table", "qadd", "qmul", "slice", "pad", "concat")
 # Ops whose constant operands lie in memory as the others do; all others have their constants packed by the kernel.
 ELEMENTWISE = ("qadd", "qmul")

@@ -7,13 +7,13 @@
 Rounding (design: Numerics). With bias b in accumulator units and shift s >= 1, an integer b rounds half to even. Any
 other b can meet no tie, and floor((acc + floor(b) + 2^(s-1)) >> s) is exact. Without a quantizer the accumulators
 leave the device as int32 and the graph's `dequantize` adds what is left of the bias. Ops with one shift for the whole
-tensor are in shift_ops.py.
+tensor are in shift_ops.py, softmax is in softmax_form.py.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +23,12 @@ from ..errors import ModelError, Problem
 from ..float32 import GEMM_BLOCK, tie_channels
 from ..ir import Array, Constant, Graph, Node, QuantParams, TensorType
 from ..ops.shifting import MAX_SHIFT
-from . import shift_ops
+from . import shift_ops, softmax_form
 from .integer_problems import operand_problems, problem, result_problems, unquantized_problem
 from .prove_accumulators import value_range
+
+# What finds the problems of a node, and what replaces a node without any; both take the graph and the node.
+Form = tuple[Callable[[Graph, Node], list[Problem]], Callable[[Graph, Node], None]]
 
 INTEGER_OPS = {"conv2d": "qconv2d", "fully_connected": "qfully_connected"}
 
@@ -38,26 +41,29 @@ def convert_to_integer(graph: Graph) -> Graph:
     result = graph.copy()
     problems: list[Problem] = []
     for node in graph:
-        if node.op in INTEGER_OPS:
-            found = _problems(graph, node)
-        elif shift_ops.applies(graph, node):
-            found = shift_ops.problems(graph, node)
-        else:
+        form = _form(graph, node)
+        if form is None:
             continue
+        find, convert = form
+        found = find(graph, node)
         problems += found
         if found:
             result.inputs[node.name] = result.nodes.pop(node.name).type
-        elif node.op in INTEGER_OPS:
-            _convert(result, node)
         else:
-            shift_ops.convert(result, node)
-    if problems:
-        result.outputs = [name for name in result.outputs if name not in result.inputs]
+            convert(result, node)
     result.remove_unused()
     if problems:
         rest = result if result.outputs else None
         raise ModelError(problems, rest=rest, after="convert-to-integer")
     return result
+
+
+def _form(graph: Graph, node: Node) -> Form | None:
+    if node.op in INTEGER_OPS:
+        return _problems, _convert
+    if node.op == "softmax":
+        return softmax_form.problems, softmax_form.convert
+    return (shift_ops.problems, shift_ops.convert) if shift_ops.applies(graph, node) else None
 
 
 def _problems(graph: Graph, node: Node) -> list[Problem]:

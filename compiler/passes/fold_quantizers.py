@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..ir import Graph
 
-FOLDABLE = ("conv2d", "fully_connected", "add", "sub", "mul", "average_pool")
+FOLDABLE = ("conv2d", "fully_connected", "add", "sub", "mul", "average_pool", "softmax")
 
 
 def fold_quantizers(graph: Graph) -> Graph:

@@ -12,6 +12,7 @@ from .passthrough import CAST, DROPOUT, IDENTITY
 from .pooling import AVERAGE_POOL, GLOBAL_AVERAGE_POOL, MAX_POOL, REDUCE_MEAN
 from .quantization import DEQUANTIZE, QUANTIZE
 from .shape import FLATTEN, RESHAPE, SQUEEZE, TRANSPOSE, UNSQUEEZE
+from .softmax import SOFTMAX
 from .table import REFUSED, TABLE
 
 IMPORTERS: dict[str, Importer] = {
@@ -34,6 +35,7 @@ IMPORTERS: dict[str, Importer] = {
         REDUCE_MEAN,
         RELU,
         CLIP,
+        SOFTMAX,
         RESHAPE,
         FLATTEN,
         SQUEEZE,
