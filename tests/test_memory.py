@@ -66,7 +66,7 @@ def test_a_chain_needs_no_more_than_its_lower_bound():
 
 
 def test_a_gap_that_just_fits_is_taken():
-    ranges = [LiveRange("end", 32, 2, 3), LiveRange("start", 32, 1, 1), LiveRange("both", 32, 1, 2)]
+    ranges = [LiveRange("a", 32, 2, 3), LiveRange("b", 32, 1, 1), LiveRange("c", 32, 1, 2)]
     plan = plan_arena(ranges, ALIGNMENT)
     assert plan.size == plan.lower_bound == 64
 
