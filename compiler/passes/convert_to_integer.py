@@ -51,6 +51,8 @@ def convert_to_integer(graph: Graph) -> Graph:
             result.inputs[node.name] = result.nodes.pop(node.name).type
         else:
             convert(result, node)
+    # Of a graph with problems, only what is computed.
+    result.outputs = [name for name in result.outputs if not problems or name not in result.inputs]
     result.remove_unused()
     if problems:
         rest = result if result.outputs else None
