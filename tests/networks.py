@@ -22,7 +22,7 @@ def networks(draw, max_blocks=4):
     x = (net.stored_input if draw(st.booleans()) else net.input)(*shape, e=draw(st.integers(2, 6)))
     outputs = []
     for _ in range(draw(st.integers(1, max_blocks))):
-        x = draw(st.sampled_from([layer, layer, move]))(draw, net, x)
+        x = draw(st.sampled_from([layer, layer, move, join, mean, part]))(draw, net, x)
         if net.graph.type_of(x).params is None:
             break
         if draw(st.integers(0, 4)) == 0:
@@ -70,6 +70,44 @@ def convolution(draw, net, x, channels, **options):
     groups = inputs if draw(st.integers(0, 5)) == 0 and channels % inputs == 0 else 1
     attrs = {"strides": draw(pairs), "pads": pads, "dilations": dilations, "groups": groups}
     return net.conv(x, channels, tuple(kernel), **options, **attrs)
+
+
+def join(draw, net, x):
+    """A sum, difference, product or concat of a tensor and the same on another grid."""
+    e = net.exponent(x)
+    other = net.quantize(x, e + draw(st.integers(-3, 3)), **draw(st.sampled_from([{}, {"qmin": 0}])))
+    operands = draw(st.permutations([x, other]))
+    if draw(st.booleans()):
+        y = net.op(draw(st.sampled_from(["add", "sub", "mul"])), operands, dtype="f32")
+    else:
+        axis = draw(st.integers(1, len(net.graph.type_of(x).shape) - 1))
+        y = net.op("concat", operands, dtype="f32", axis=axis)
+    y = net.same("relu", y) if draw(st.booleans()) else y
+    return net.quantize(y, e + draw(st.integers(-3, 2)))
+
+
+def mean(draw, net, x):
+    """An average pool with some padding, perhaps counted."""
+    shape = net.graph.type_of(x).shape
+    if len(shape) != 4:
+        return x
+    kernel = tuple(min(size, draw(sizes)) for size in shape[2:])
+    pads = tuple(draw(st.integers(0, size - 1)) for size in kernel * 2)
+    counted = draw(st.sampled_from([pads, (0, 0, 0, 0)]))
+    attrs = {"kernel": kernel, "strides": draw(pairs), "pads": pads, "counted_pads": counted}
+    y = net.op("average_pool", [x], dtype="f32", **attrs)
+    return net.quantize(y, net.exponent(x) + draw(st.integers(-2, 3)))
+
+
+def part(draw, net, x):
+    """A slice or a pad."""
+    shape = net.graph.type_of(x).shape
+    if draw(st.booleans()):
+        amounts = [0 if axis % len(shape) == 0 else draw(st.integers(0, 2)) for axis in range(2 * len(shape))]
+        return net.same("pad", x, pads=tuple(amounts))
+    starts = (0, *(draw(st.integers(0, size - 1)) for size in shape[1:]))
+    steps = (1, *(draw(sizes) for _ in shape[1:]))
+    return net.same("slice", x, starts=starts, ends=shape, steps=steps)
 
 
 def bound(draw, net, x):
