@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from p4c import driver
+from p4c.backend.build import build
+from p4c.backend.cache import CACHE_VARIABLE
+from p4c.backend.emit import emit_entry, emit_source
 
 from .models import many_net, rows, small_net
 
@@ -33,10 +40,23 @@ def golden(request: pytest.FixtureRequest):
     return compare
 
 
+BUILDS: dict[object, object] = {}
+
+
+def remembered_build(plan, model, *rest):
+    """build(), done once for the same C text, weights, options and environment: most commands build the same."""
+    place = os.environ.get("PATH"), os.environ.get(CACHE_VARIABLE)
+    key = (emit_source(plan, model), emit_entry(plan, model), plan.weights, pickle.dumps(rest), place)
+    if key not in BUILDS:
+        BUILDS[key] = build(plan, model, *rest)
+    return BUILDS[key]
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with small.onnx, many.onnx and data for both."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(driver, "build", remembered_build)
     small_net().save("small.onnx")
     many_net().save("many.onnx")
     np.savez("data.npz", input=rows(5), y=np.arange(5) % 4)
