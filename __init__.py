@@ -41,13 +41,19 @@ def compile(
 ) -> CompiledModel:
     """Compile an ONNX model (or IR text from --dump-ir) and return it ready to run.
 
-    `output` is the folder to write, nothing is written without it; `options` are the fields of p4c.Options.
+    `output` is the folder to write, nothing is written without it; `options` are the fields of p4c.Options, where
+    `normalize` may be the text that --normalize takes, and `calibrate` any path.
     Raises ModelError with all problems of the model, InputError for bad options, ToolchainError.
     """
     from pathlib import Path
 
     from .driver import Options, compile_model
+    from .runtime.data import Normalization
 
+    if isinstance(options.get("normalize"), str):
+        options["normalize"] = Normalization.parse(options["normalize"])
+    if options.get("calibrate") is not None:
+        options["calibrate"] = Path(options["calibrate"])
     return compile_model(Path(model), Options(**options), None if output is None else Path(output))
 
 

@@ -49,6 +49,9 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
     except P4CError as error:
         problem = error.problems[0]
         return Finding(name, False, problem.what, problem.advice)
+    except Exception as error:  # whatever is broken here must not hide the other findings
+        advice = "Reinstall p4c (pip install --force-reinstall p4c); if that does not help, please report this."
+        return Finding(name, False, f"{type(error).__name__}: {error}", advice)
 
 
 def _toolchain(name: str) -> str:

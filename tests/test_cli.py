@@ -142,6 +142,16 @@ def failing(error):
     return fail
 
 
+def test_doctor_shows_all_findings_whatever_is_broken(monkeypatch, capsys):
+    monkeypatch.setattr("p4c.runtime.doctor.list_ports.comports", failing(OSError("no such bus")))
+    monkeypatch.setattr("p4c.runtime.doctor.version", failing(ModuleNotFoundError("no onnx")))
+    assert main(["doctor", "--json"]) == 2
+    findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert [name for name, finding in findings.items() if not finding["good"]] == ["packages", "serial ports"]
+    assert findings["serial ports"]["text"] == "OSError: no such bus"
+    assert findings["serial ports"]["advice"]
+
+
 def test_exit_statuses(folder, capsys, monkeypatch):
     assert main([]) == 0
     assert "usage: p4c" in capsys.readouterr().out

@@ -106,6 +106,18 @@ def test_pixel_table_comes_with_normalize(folder):
     assert "quantize(pixel)" in (folder / "small.p4c" / "p4c_small.h").read_text()
 
 
+def test_options_from_python_are_those_of_the_command_line(folder):
+    model = p4c.compile("small.onnx", "out", normalize="0.5,0.25", name="net", pie=False, chip_rev="v1")
+    assert (model.name, model.chip_rev, str(model.folder)) == ("net", "v1", "out")
+    assert (
+        main(["small.onnx", "-o", "same", "--normalize", "0.5,0.25", "--name=net", "--no-pie", "--chip-rev=v1"]) == 0
+    )
+    for name, data in model.files.items():
+        assert (folder / "out" / name).read_bytes() == (folder / "same" / name).read_bytes() == data
+    with pytest.raises(p4c.InputError, match="--normalize '1' is not"):
+        p4c.compile("small.onnx", normalize="1")
+
+
 def test_dumps_of_every_pass_and_of_one(folder, expected):
     assert main(["small.onnx", "--dump-ir"]) == 0
     names = [path.name for path in sorted((folder / "small.p4c" / "ir").glob("*.p4ir"))]
