@@ -104,6 +104,9 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
             if after not in PASS_NAMES:
                 advice = f"write one of {', '.join(PASS_NAMES)} into its first line"
                 raise IRError(f"the graph stands after {after!r}, which is no pass", advice, file=str(source))
+            if options.dump_ir and PASS_NAMES.index(options.dump_ir) < PASS_NAMES.index(after):
+                what = f"the graph stands after {after} already, so there is nothing to dump after {options.dump_ir}"
+                raise InputError(what, "Name a later pass, or compile the model that this was dumped from.")
             name, oracle = graph.name, None
             warnings: tuple[Problem, ...] = ()
         else:

@@ -69,6 +69,14 @@ def test_dump_after_no_pass(folder, capsys):
     assert error(capsys, "x.p4ir") == "x.p4ir: the graph stands after 'lunch', which is no pass"
 
 
+def test_dump_of_a_pass_that_is_behind(folder, capsys):
+    main(["small.onnx", "--dump-ir=fold-flatten"])
+    capsys.readouterr()
+    [dump] = (folder / "small.p4c" / "ir").glob("*.p4ir")
+    text = "the graph stands after fold-flatten already, so there is nothing to dump after import"
+    assert error(capsys, str(dump), "--dump-ir=import") == text
+
+
 def test_dump_that_breaks_a_rule(folder, capsys):
     text = (
         "p4ir 1 after import\ngraph x\n\ninput %x : i8[1,3] q(e=4)\n\n%y = relu(%x) : i8[1,4] q(e=4)\n\noutput %y\n"
