@@ -13,7 +13,7 @@ from ..compiler.plan import Plan
 from .elf import Elf, read_elf
 from .emit import emit_entry, emit_source, uses_pie
 from .emit_header import PixelTable, emit_header
-from .image import CONTROL_BYTES, Image, Segment, write_image
+from .image import CONTROL_BYTES, CONTROL_MAGIC, Image, Segment, write_image
 from .naming import prefix
 from .pie.header import header_text
 from .stack import UnboundedStackError, stack_bound
@@ -115,7 +115,7 @@ def make_image(plan: Plan, elf: Elf, target: Target, chip_revision: str, stack: 
     input_bytes, output_bytes = lines(plan.input_bytes), lines(plan.output_bytes)
     working = max(arena + input_bytes + output_bytes, target.line)
     internal = len(elf.flat) + working + len(plan.weights) <= target.internal_budget
-    assert elf.flat[:4] == b"P4BC" and len(elf.flat) >= CONTROL_BYTES  # noqa: PT018
+    assert elf.flat[:4] == CONTROL_MAGIC and len(elf.flat) >= CONTROL_BYTES  # noqa: PT018
     return Image(
         chip_revision=target.chip_revisions[chip_revision],
         entry_offset=elf.entry - elf.base,

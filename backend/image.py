@@ -23,7 +23,7 @@ KINDS = {"code": 1, "weights": 2, "arena": 3}
 REGIONS = {"any": 0, "l2mem": 1, "psram": 2, "tcm": 3}
 
 # struct p4c_control of csrc/p4c_control.h: word index of each field.
-CONTROL_MAGIC = 0x43423450
+CONTROL_MAGIC = b"P4BC"
 CONTROL_BYTES = 64
 CONTROL_WORDS = {
     name: index

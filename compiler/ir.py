@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -261,20 +260,6 @@ class Graph:
                     pending.append(operand)
         self.nodes = {name: node for name, node in self.nodes.items() if name in needed}
         self.constants = {name: const for name, const in self.constants.items() if name in needed}
-
-    def dependencies(self) -> nx.DiGraph:
-        """A derived view: one vertex per input and node, an edge from each operand to its user."""
-        view = nx.DiGraph()
-        view.add_nodes_from([*self.inputs, *self.nodes])
-        for name, node in self.nodes.items():
-            view.add_edges_from((operand, name) for operand in node.operands if operand not in self.constants)
-        return view
-
-    def sort(self) -> None:
-        """Put the nodes into topological order, keeping the present order where it is free."""
-        rank = {name: index for index, name in enumerate([*self.inputs, *self.nodes])}
-        order = nx.lexicographical_topological_sort(self.dependencies(), key=rank.__getitem__)
-        self.nodes = {name: self.nodes[name] for name in order if name in self.nodes}
 
     def __iter__(self) -> Iterator[Node]:
         return iter(list(self.nodes.values()))

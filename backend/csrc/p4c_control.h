@@ -7,7 +7,7 @@
 #define P4C_CONTROL_MAGIC 0x43423450u /* "P4BC" */
 #define P4C_ALL_STEPS 0xffffffffu
 
-enum p4c_status { P4C_OK = 0, P4C_NOT_RUN = -1, P4C_BAD_ARGUMENT = -2 };
+enum p4c_status { P4C_OK = 0, P4C_NOT_RUN = -1 };
 
 /* The loader fills addresses and `steps` before EXEC; the entry fills status and cycles. Little-endian words. */
 struct p4c_control {

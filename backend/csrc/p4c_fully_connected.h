@@ -38,18 +38,16 @@ P4C_INLINE void p4c_fully_connected_s8_ref(struct p4c_fully_connected p, const i
 /* Taps per trip: two are as fast as more. */
 #define P4C_FULLY_CONNECTED_TAPS 2
 
-/* The PIE form: one pixel of a 1x1 convolution. x, w and y are aligned to 16 bytes. The last block's output goes through
- * a buffer, because y ends where the outputs end. */
+/* The PIE form: one pixel of a 1x1 convolution. x, w and y are aligned to 16 bytes, inputs are whole vectors. The last
+ * block's output goes through a buffer, because y ends where the outputs end. */
 P4C_INLINE void p4c_fully_connected_s8(struct p4c_fully_connected p, const int8_t *x, const int8_t *w,
                                            const int32_t *bias, const int8_t *shifts, const int8_t *roundings, void *y)
 {
     (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
-    int vectors = p.inputs / P4C_LANES, part = p.inputs % P4C_LANES;
+    int vectors = p.inputs / P4C_LANES;
     int taps = vectors % P4C_FULLY_CONNECTED_TAPS ? 1 : P4C_FULLY_CONNECTED_TAPS;
     struct p4c_pie_run r = {.unroll = 1, .loops = vectors / taps, .repeats = 1, .full = taps};
-    if (part != 0)
-        r = (struct p4c_pie_run){.unroll = 1, .loops = 1, .repeats = 1, .full = vectors, .part = part};
     int32_t lanes[P4C_LANES] __attribute__((aligned(16)));
     for (int channel = 0; channel < p.outputs; channel += P4C_LANES) {
         int valid = p4c_min(P4C_LANES, p.outputs - channel);

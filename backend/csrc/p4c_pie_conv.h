@@ -193,7 +193,8 @@ P4C_INLINE void p4c_pie_pointwise_run(struct p4c_pie_run r, struct p4c_requantiz
         : "memory");
 }
 
-/* The accumulators of one pixel of one block, unrounded: int32[16], 16-byte aligned. */
+/* The accumulators of one pixel of one block, unrounded: int32[16], 16-byte aligned. Inputs are `loops` * `full` whole
+ * vectors. */
 P4C_INLINE void p4c_pie_accumulate(struct p4c_pie_run r, const int8_t *input, const int8_t *weights, const int32_t *bias,
                                    int32_t *output)
 {
@@ -206,16 +207,13 @@ P4C_INLINE void p4c_pie_accumulate(struct p4c_pie_run r, const int8_t *input, co
         P4C_LOAD_BIAS
         "li %[loop], %[loops]\n"
         "1:\n"
-        ".rept %[repeats]\n"
         ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n"
-        P4C_TAP_PART
-        ".endr\n"
         "addi %[loop], %[loop], -1\n"
         "bnez %[loop], 1b\n"
         PIE_ST_QACC_L_L_128_IP(a2, 16) PIE_ST_QACC_L_H_128_IP(a2, 16)
         PIE_ST_QACC_H_L_128_IP(a2, 16) PIE_ST_QACC_H_H_128_IP(a2, 16)
         : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), [loop] "=&r"(loop)
-        : [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part)
+        : [loops] "i"(r.loops), [full] "i"(r.full)
         : "memory");
 }
 

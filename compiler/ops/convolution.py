@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..ir import Array, Node, TensorType
+from ..ir import Array, Node
 from ..text import list_text
 from .accumulate import (
     BOUND_ATTRS,
@@ -102,11 +102,6 @@ def _check_qconv2d(node: Node, types: Types) -> Iterator[str]:
 def _evaluate_qconv2d(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
     stored = integer_result(node, arrays, accumulators(node, types, arrays[0], arrays[1]))
     return max_pool(stored, node.ints("pool_kernel"), node.ints("pool_strides"), (0, 0, 0, 0))
-
-
-def conv_output(node: Node, types: Types) -> TensorType:
-    """The type of a qconv2d's result before its fused max-pool."""
-    return node.type.with_(shape=conv_shape(node, types))
 
 
 QCONV2D = OpDef(
