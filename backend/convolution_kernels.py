@@ -1,0 +1,260 @@
+"""The rows of the kernel table for convolutions: dense, depthwise, and a network's first layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..compiler.ir import Array, TensorType
+from ..compiler.ops.convolution import conv_shape
+from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+from .channels import (
+    ALIKE_ROUNDING,
+    ALIKE_SHIFTS,
+    NARROW_ACCUMULATOR,
+    QUANTIZED,
+    VECTOR_SHIFTS,
+    blocks,
+    channel_constants,
+    requantize,
+)
+from .conditions import LANES, ONE_IMAGE, SIGNED, VECTOR_PIXELS
+
+
+def _conv2d_parameters(call: Invocation) -> Fields:
+    node = call.node
+    w = call.operand(1).shape
+    out = conv_shape(node, [call.operand(0), call.operand(1)])
+    strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
+    kernel, pool = node.ints("pool_kernel"), node.ints("pool_strides")
+    steps = {**_input_steps(call.operand(0)), "out_h": out[2], "out_w": out[3]}
+    if w[2:] == strides == (1, 1) and not any(pads) and not _pools(call):
+        # No pixel has neighbours: the image is one long row.
+        for side in ("in", "out"):
+            steps |= {f"{side}_w": out[2] * out[3], f"{side}_h": 1}
+    return {
+        **steps,
+        **{"out_c": out[1], "out_x": _pixel_step(node.type)},
+        **{"kernel_h": w[2], "kernel_w": w[3], "stride_h": strides[0], "stride_w": strides[1]},
+        **{"pad_top": pads[0], "pad_left": pads[1], "dilation_h": dilations[0], "dilation_w": dilations[1]},
+        **{"pool_h": kernel[0], "pool_w": kernel[1], "pool_stride_h": pool[0], "pool_stride_w": pool[1]},
+        "requantize": requantize(call),
+    }
+
+
+def _pixel_step(type_: TensorType) -> int:
+    """Elements from one output pixel to the next; in row-major order there is one channel or one pixel."""
+    return type_.pitch if type_.layout == "nhwc" else type_.shape[1]
+
+
+def _input_steps(type_: TensorType) -> dict[str, int]:
+    """Sizes of a four-axis input and the distances between its pixels, rows and channels."""
+    _, channels, height, width = type_.shape
+    sizes = {"in_h": height, "in_w": width, "in_c": channels}
+    if type_.layout == "nhwc":
+        return {**sizes, "in_x": type_.pitch, "in_y": width * type_.pitch, "in_z": 1}
+    return {**sizes, "in_x": 1, "in_y": width, "in_z": height * width}
+
+
+def _conv2d_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [O/16][KH][KW][IC][16]; groups become one, with zeros between them."""
+    weights = blocks(_ungrouped(call)).transpose(0, 3, 4, 2, 1)
+    return {"weights": np.ascontiguousarray(weights), **channel_constants(call)}
+
+
+def _ungrouped(call: Invocation) -> Array:
+    """[O, C, KH, KW] of a convolution with any number of groups."""
+    weights, groups = call.constant(1), call.node.int("groups")
+    if groups == 1:
+        return weights
+    out = np.zeros((len(weights), call.operand(0).shape[1], *weights.shape[2:]), weights.dtype)
+    per_out, per_in = len(weights) // groups, weights.shape[1]
+    for g in range(groups):
+        out[g * per_out : (g + 1) * per_out, g * per_in : (g + 1) * per_in] = weights[g * per_out : (g + 1) * per_out]
+    return out
+
+
+def _depthwise_parameters(call: Invocation) -> Fields:
+    node = call.node
+    w = call.operand(1).shape
+    strides, pads, dilations = node.ints("strides"), node.ints("pads"), node.ints("dilations")
+    steps = _input_steps(call.operand(0))
+    return {
+        **{"channels": steps.pop("in_c"), **steps},
+        **{"out_h": node.type.shape[2], "out_w": node.type.shape[3], "out_x": _pixel_step(node.type)},
+        **{"kernel_h": w[2], "kernel_w": w[3], "stride_h": strides[0], "stride_w": strides[1]},
+        **{"pad_top": pads[0], "pad_left": pads[1], "dilation_h": dilations[0], "dilation_w": dilations[1]},
+        "requantize": requantize(call),
+    }
+
+
+def _depthwise_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [C/16][KH][KW][16]."""
+    weights = blocks(call.constant(1)[:, 0]).transpose(0, 2, 3, 1)
+    return {"weights": np.ascontiguousarray(weights), **channel_constants(call)}
+
+
+def _depthwise3x3_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [C/16][KW][KH][16]."""
+    weights = blocks(call.constant(1)[:, 0]).transpose(0, 3, 2, 1)
+    return {"weights": np.ascontiguousarray(weights), **channel_constants(call)}
+
+
+def _conv2d_scratch(call: Invocation) -> int:
+    """The rows of one pooling window, before pooling."""
+    rows, width = call.node.ints("pool_kernel")[0], conv_shape(call.node, [call.operand(0), call.operand(1)])[3]
+    return rows * width * _pixel_step(call.node.type) if _pools(call) else 0
+
+
+def _conv2d_pie_scratch(call: Invocation) -> int:
+    """The same for one block of 16 channels."""
+    rows, width = call.node.ints("pool_kernel")[0], conv_shape(call.node, [call.operand(0), call.operand(1)])[3]
+    return rows * width * LANES if _pools(call) else 0
+
+
+def _window(call: Invocation) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return call.operand(1).shape[2:], call.node.ints("dilations")
+
+
+def _conv2d_first_scratch(call: Invocation) -> int:
+    """A ring of four padded rows, and the interleaved strip; see p4c_conv2d_first_pie.h."""
+    row = 32 + -(-call.operand(0).shape[3] // LANES) * LANES
+    columns = 2 * call.node.type.shape[3] + 2
+    return 4 * row + 4 * -(-columns // LANES) * LANES
+
+
+def _borders(call: Invocation) -> int:
+    """The most output columns at one side whose kernel the image's border clips; LANES if one sees no tap at all."""
+    node, width = call.node, call.operand(0).shape[3]
+    out = conv_shape(node, [call.operand(0), call.operand(1)])[3]
+    stride, left, dilation = node.ints("strides")[1], node.ints("pads")[1], node.ints("dilations")[1]
+    taps = [
+        [0 <= ox * stride - left + k * dilation < width for k in range(call.operand(1).shape[3])] for ox in range(out)
+    ]
+    rows = _rows_with_taps(call)
+    if not all(map(any, taps)) or not rows:
+        return LANES
+    whole = [ox for ox, seen in enumerate(taps) if all(seen)]
+    first, last = (whole[0], whole[-1]) if whole else (min(out, -(-left // stride)), -1)
+    if not whole:
+        last = first - 1
+    return max(first, out - 1 - last)
+
+
+def _rows_with_taps(call: Invocation) -> bool:
+    """True when every output row sees some kernel row."""
+    node, height = call.node, call.operand(0).shape[2]
+    out = conv_shape(node, [call.operand(0), call.operand(1)])[2]
+    stride, top, dilation = node.ints("strides")[0], node.ints("pads")[0], node.ints("dilations")[0]
+    kernel = call.operand(1).shape[2]
+    return all(any(0 <= oy * stride - top + k * dilation < height for k in range(kernel)) for oy in range(out))
+
+
+def _pools(call: Invocation) -> bool:
+    return call.node.ints("pool_kernel") != (1, 1) or call.node.ints("pool_strides") != (1, 1)
+
+
+DEPTHWISE = Condition(
+    "every channel is a group of its own",
+    lambda call: call.node.int("groups") == call.operand(0).shape[1] == call.operand(1).shape[0] and not _pools(call),
+)
+THREE_BY_THREE = Condition("the kernel is 3x3 without dilation", lambda call: _window(call) == ((3, 3), (1, 1)))
+UNIT_STRIDES = Condition("the strides are 1", lambda call: call.node.ints("strides") == (1, 1))
+THIN_PADS = Condition("there is at most one pixel of padding", lambda call: max(call.node.ints("pads")) <= 1)
+ONE_CHANNEL = Condition("the input has one channel", lambda call: call.operand(0).shape[1] == 1)
+VECTOR_OUTPUT = Condition(
+    "output pixels begin at multiples of 16 bytes",
+    lambda call: call.node.type.layout == "nhwc" and call.node.type.pitch % LANES == 0,
+)
+TWO_BY_TWO_POOL = Condition(
+    "a 2x2 max-pool follows",
+    lambda call: call.node.ints("pool_kernel") == call.node.ints("pool_strides") == (2, 2),
+)
+FEW_BORDERS = Condition("at most four columns at either side see a clipped kernel", lambda call: _borders(call) <= 4)
+NO_RAW_POOL = Condition(
+    "a fused pool has a quantized result", lambda call: not _pools(call) or call.node.type.dtype == "i8"
+)
+
+CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
+    KernelDef(
+        name="depthwise3x3_s8",
+        op="qconv2d",
+        header="p4c_depthwise2d.h",
+        symbol="p4c_depthwise3x3_s8",
+        record="p4c_depthwise2d",
+        parameters=_depthwise_parameters,
+        conditions=(
+            *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING),
+            *(VECTOR_SHIFTS, THREE_BY_THREE, UNIT_STRIDES, THIN_PADS),
+        ),
+        constants=_depthwise3x3_constants,
+        pie=True,
+    ),
+    KernelDef(
+        name="depthwise2d_s8",
+        op="qconv2d",
+        header="p4c_depthwise2d.h",
+        symbol="p4c_depthwise2d_s8",
+        record="p4c_depthwise2d",
+        parameters=_depthwise_parameters,
+        conditions=(
+            *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING),
+            *(VECTOR_SHIFTS, FEW_BORDERS),
+        ),
+        constants=_depthwise_constants,
+        pie=True,
+    ),
+    KernelDef(
+        name="depthwise2d_s8_ref",
+        op="qconv2d",
+        header="p4c_depthwise2d.h",
+        symbol="p4c_depthwise2d_s8_ref",
+        record="p4c_depthwise2d",
+        parameters=_depthwise_parameters,
+        conditions=(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
+        constants=_depthwise_constants,
+    ),
+    KernelDef(
+        name="conv2d_first_s8",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_first_s8",
+        record="p4c_conv2d",
+        parameters=_conv2d_parameters,
+        conditions=(
+            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, ALIKE_ROUNDING, VECTOR_SHIFTS, ALIKE_SHIFTS),
+            *(ONE_CHANNEL, VECTOR_OUTPUT, THREE_BY_THREE, UNIT_STRIDES, THIN_PADS, TWO_BY_TWO_POOL),
+        ),
+        constants=_conv2d_constants,
+        scratch=_conv2d_first_scratch,
+        uses_scratch=True,
+        pie=True,
+    ),
+    KernelDef(
+        name="conv2d_s8",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_s8",
+        record="p4c_conv2d",
+        parameters=_conv2d_parameters,
+        conditions=(
+            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
+            *(QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
+        ),
+        constants=_conv2d_constants,
+        scratch=_conv2d_pie_scratch,
+        uses_scratch=True,
+        pie=True,
+    ),
+    KernelDef(
+        name="conv2d_s8_ref",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_s8_ref",
+        record="p4c_conv2d",
+        parameters=_conv2d_parameters,
+        conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, NO_RAW_POOL),
+        constants=_conv2d_constants,
+        scratch=_conv2d_scratch,
+        uses_scratch=True,
+    ),
+)
