@@ -11,9 +11,14 @@ WORDS = Condition("the elements are words", lambda call: call.operand(0).dtype =
 SIGNED = Condition("the input is int8", lambda call: call.operand(0).dtype == "i8")
 ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] == 1)
 FOUR_AXES = Condition("there are at most four axes", lambda call: len(call.operand(0).shape) <= 4)
+VECTOR_INPUT = Condition(
+    "input pixels begin at multiples of 16 bytes",
+    lambda call: call.operand(0).channels_last and call.operand(0).pitch % LANES == 0,
+)
+VECTOR_OUTPUT = Condition(
+    "output pixels begin at multiples of 16 bytes",
+    lambda call: call.node.type.channels_last and call.node.type.pitch % LANES == 0,
+)
 VECTOR_PIXELS = Condition(
-    "pixels begin at multiples of 16 bytes",
-    lambda call: all(
-        type_.layout == "nhwc" and type_.pitch % LANES == 0 for type_ in (call.operand(0), call.node.type)
-    ),
+    "pixels begin at multiples of 16 bytes", lambda call: VECTOR_INPUT.holds(call) and VECTOR_OUTPUT.holds(call)
 )

@@ -17,7 +17,7 @@ from .channels import (
     channel_constants,
     requantize,
 )
-from .conditions import LANES, ONE_IMAGE, SIGNED, VECTOR_PIXELS
+from .conditions import LANES, ONE_IMAGE, SIGNED, VECTOR_INPUT, VECTOR_OUTPUT, VECTOR_PIXELS
 
 
 def _conv2d_parameters(call: Invocation) -> Fields:
@@ -41,16 +41,24 @@ def _conv2d_parameters(call: Invocation) -> Fields:
     }
 
 
+def _pairs_parameters(call: Invocation) -> Fields:
+    """The same for pairs of neighbouring output pixels as one pixel of 16 channels: the union of their kernels."""
+    fields = dict(_conv2d_parameters(call))
+    strides, kernel, out = call.node.ints("strides"), call.operand(1).shape, call.node.type.shape
+    pair = {"kernel_w": kernel[3] + strides[1], "stride_w": 2 * strides[1], "pairs": 1}
+    return {**fields, **pair, "out_w": out[3] // 2, "out_x": 2 * LANES, "out_c": LANES}
+
+
 def _pixel_step(type_: TensorType) -> int:
     """Elements from one output pixel to the next; in row-major order there is one channel or one pixel."""
-    return type_.pitch if type_.layout == "nhwc" else type_.shape[1]
+    return type_.pitch if type_.channels_last else type_.shape[1]
 
 
 def _input_steps(type_: TensorType) -> dict[str, int]:
     """Sizes of a four-axis input and the distances between its pixels, rows and channels."""
     _, channels, height, width = type_.shape
     sizes = {"in_h": height, "in_w": width, "in_c": channels}
-    if type_.layout == "nhwc":
+    if type_.channels_last:
         return {**sizes, "in_x": type_.pitch, "in_y": width * type_.pitch, "in_z": 1}
     return {**sizes, "in_x": 1, "in_y": width, "in_z": height * width}
 
@@ -59,6 +67,19 @@ def _conv2d_constants(call: Invocation) -> dict[str, Array | None]:
     """Weights as [O/16][KH][KW][IC][16]; groups become one, with zeros between them."""
     weights = blocks(_ungrouped(call)).transpose(0, 3, 4, 2, 1)
     return {"weights": np.ascontiguousarray(weights), **channel_constants(call)}
+
+
+def _pairs_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [1][KH][KW + stride][IC][16]: lanes 0-7 are the first pixel's channels, lanes 8-15 the second's."""
+    weights, stride = call.constant(1), call.node.ints("strides")[1]
+    wide = np.zeros((LANES, *weights.shape[1:3], weights.shape[3] + stride), weights.dtype)
+    wide[: len(weights), ..., : weights.shape[3]] = weights
+    wide[LANES // 2 : LANES // 2 + len(weights), ..., stride:] = weights
+    constants = channel_constants(call)
+    for values in constants.values():
+        if values is not None:
+            values[LANES // 2 :] = values[: LANES // 2]
+    return {"weights": np.ascontiguousarray(blocks(wide).transpose(0, 3, 4, 2, 1)), **constants}
 
 
 def _ungrouped(call: Invocation) -> Array:
@@ -122,16 +143,16 @@ def _conv2d_first_scratch(call: Invocation) -> int:
     return 4 * row + 4 * -(-columns // LANES) * LANES
 
 
-def _borders(call: Invocation) -> int:
-    """The most output columns at one side whose kernel the image's border clips; LANES if one sees no tap at all."""
-    node, width = call.node, call.operand(0).shape[3]
-    out = conv_shape(node, [call.operand(0), call.operand(1)])[3]
-    stride, left, dilation = node.ints("strides")[1], node.ints("pads")[1], node.ints("dilations")[1]
-    taps = [
-        [0 <= ox * stride - left + k * dilation < width for k in range(call.operand(1).shape[3])] for ox in range(out)
-    ]
-    rows = _rows_with_taps(call)
-    if not all(map(any, taps)) or not rows:
+def _borders(call: Invocation, fields: Fields) -> int:
+    """The most output columns at one side whose kernel the image's border clips; LANES if one sees no tap at all.
+
+    `fields` are the layer's struct p4c_conv2d.
+    """
+    width, out, stride, left, dilation, kernel = (
+        int(str(fields[name])) for name in ("in_w", "out_w", "stride_w", "pad_left", "dilation_w", "kernel_w")
+    )
+    taps = [[0 <= ox * stride - left + k * dilation < width for k in range(kernel)] for ox in range(out)]
+    if not all(map(any, taps)) or not _rows_with_taps(call):
         return LANES
     whole = [ox for ox, seen in enumerate(taps) if all(seen)]
     first, last = (whole[0], whole[-1]) if whole else (min(out, -(-left // stride)), -1)
@@ -161,15 +182,39 @@ THREE_BY_THREE = Condition("the kernel is 3x3 without dilation", lambda call: _w
 UNIT_STRIDES = Condition("the strides are 1", lambda call: call.node.ints("strides") == (1, 1))
 THIN_PADS = Condition("there is at most one pixel of padding", lambda call: max(call.node.ints("pads")) <= 1)
 ONE_CHANNEL = Condition("the input has one channel", lambda call: call.operand(0).shape[1] == 1)
-VECTOR_OUTPUT = Condition(
-    "output pixels begin at multiples of 16 bytes",
-    lambda call: call.node.type.layout == "nhwc" and call.node.type.pitch % LANES == 0,
-)
 TWO_BY_TWO_POOL = Condition(
     "a 2x2 max-pool follows",
     lambda call: call.node.ints("pool_kernel") == call.node.ints("pool_strides") == (2, 2),
 )
-FEW_BORDERS = Condition("at most four columns at either side see a clipped kernel", lambda call: _borders(call) <= 4)
+FEW_BORDERS = Condition(
+    "at most four columns at either side see a clipped kernel",
+    lambda call: _borders(call, _conv2d_parameters(call)) <= 4,
+)
+FEW_PAIR_BORDERS = Condition(
+    "at most four pairs of columns at either side see a clipped kernel",
+    lambda call: _borders(call, _pairs_parameters(call)) <= 4,
+)
+DENSE_PIXELS = Condition(
+    "input pixels have no gaps",
+    lambda call: (
+        call.operand(0).shape[1] == 1
+        or (call.operand(0).channels_last and call.operand(0).pitch == call.operand(0).shape[1])
+    ),
+)
+READABLE_PIXELS = Condition(
+    "input pixels begin at multiples of 16 bytes or have no gaps",
+    lambda call: VECTOR_INPUT.holds(call) or DENSE_PIXELS.holds(call),
+)
+HALF_A_VECTOR = Condition("there are at most 8 output channels", lambda call: call.node.type.shape[1] <= LANES // 2)
+PAIRED_COLUMNS = Condition(
+    "the output width is even and its columns undilated, with neighbours",
+    lambda call: (
+        call.node.type.shape[3] % 2 == 0
+        and call.node.ints("dilations")[1] == 1
+        and call.operand(1).shape[3] > call.node.ints("strides")[1]
+    ),
+)
+NO_POOL = Condition("no max-pool follows", lambda call: not _pools(call))
 NO_RAW_POOL = Condition(
     "a fused pool has a quantized result", lambda call: not _pools(call) or call.node.type.dtype == "i8"
 )
@@ -230,6 +275,21 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         pie=True,
     ),
     KernelDef(
+        name="conv2d_pairs_s8",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_s8",
+        record="p4c_conv2d",
+        parameters=_pairs_parameters,
+        conditions=(
+            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, DENSE_PIXELS, VECTOR_OUTPUT, ALIKE_ROUNDING),
+            *(VECTOR_SHIFTS, HALF_A_VECTOR, PAIRED_COLUMNS, NO_POOL, FEW_PAIR_BORDERS),
+        ),
+        constants=_pairs_constants,
+        uses_scratch=True,
+        pie=True,
+    ),
+    KernelDef(
         name="conv2d_s8",
         op="qconv2d",
         header="p4c_conv2d.h",
@@ -238,7 +298,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         parameters=_conv2d_parameters,
         conditions=(
             *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
-            *(QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
+            *(QUANTIZED, READABLE_PIXELS, VECTOR_OUTPUT, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
         ),
         constants=_conv2d_constants,
         scratch=_conv2d_pie_scratch,

@@ -71,7 +71,7 @@ def _repeating_steps(type_: TensorType) -> tuple[int, ...]:
 def _second_constant(call: Invocation) -> dict[str, Array | None]:
     """The second operand as it lies in memory."""
     array, type_ = call.constant(1), call.operand(1)
-    if type_.layout == "nhwc":
+    if type_.channels_last:
         array = np.pad(array, ((0, 0), (0, type_.pitch - array.shape[1]), (0, 0), (0, 0))).transpose(0, 2, 3, 1)
     return {"operand": np.ascontiguousarray(array)}
 

@@ -26,7 +26,7 @@ def _flat_inputs(call: Invocation) -> int:
 def _fully_connected_constants(call: Invocation) -> dict[str, Array | None]:
     """Weights as [O/16][K][16], K in the physical order of the input, with zeros where that is padding."""
     weights, x = call.constant(1), call.operand(0)
-    if x.layout == "nhwc" and weights.ndim == 4:
+    if x.channels_last and weights.ndim == 4:
         padding = ((0, 0), (0, x.pitch - x.shape[1]), (0, 0), (0, 0))
         weights = np.pad(weights, padding).transpose(0, 2, 3, 1)
     flat = weights.reshape(len(weights), -1)

@@ -9,6 +9,7 @@ import numpy as np
 from ..compiler.errors import ModelError, Problem
 from ..compiler.ir import Array, Graph, Node
 from ..compiler.memory import LiveRange, plan_arena
+from ..compiler.ops.shape import moves_nothing
 from ..compiler.plan import Border, Buffer, Invocation, KernelDef, Plan, Step
 from ..compiler.work import nominal_macs
 from .kernels import KERNELS
@@ -25,7 +26,7 @@ def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[K
     inputs, outputs = _input_borders(graph, problems), _output_borders(graph, problems)
     stored = {border.value for border in (*inputs, *outputs)}
     nodes = [node for node in graph if not _on_host(graph, node)]
-    views = _views(nodes, stored)
+    views = _views(graph, nodes, stored)
     chosen = _select(graph, [node for node in nodes if node.name not in views], kernels, problems)
     if problems:
         raise ModelError(problems)
@@ -101,11 +102,13 @@ def _on_host(graph: Graph, node: Node) -> bool:
     return node.op == "dequantize" or (node.op == "quantize" and node.operands[0] in graph.inputs)
 
 
-def _views(nodes: Sequence[Node], stored: set[str]) -> dict[str, str]:
-    """Reshapes inside the network move no byte: result name -> the value whose memory it is."""
+def _views(graph: Graph, nodes: Sequence[Node], stored: set[str]) -> dict[str, str]:
+    """Reshapes and some transposes inside the network move no byte: result name -> the value whose memory it is."""
     views: dict[str, str] = {}
     for node in nodes:
-        if node.op == "reshape" and node.name not in stored:
+        operand = graph.type_of(node.operands[0])
+        moved = node.op == "transpose" and not moves_nothing(node.ints("perm"), operand, node.type)
+        if node.op in ("reshape", "transpose") and not moved and node.name not in stored:
             views[node.name] = views.get(node.operands[0], node.operands[0])
     return views
 

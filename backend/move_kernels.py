@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from ..compiler.plan import Fields, Invocation, KernelDef
 from .conditions import BYTES, FOUR_AXES, WORDS
+from .memory_order import logical_steps, physical, physical_sizes
 
 
 def _permute_fields(sizes: tuple[int, ...], steps: tuple[int, ...]) -> Fields:
@@ -17,22 +16,16 @@ def _permute_fields(sizes: tuple[int, ...], steps: tuple[int, ...]) -> Fields:
     }
 
 
-def _row_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
-
-
 def _transpose_parameters(call: Invocation) -> Fields:
-    steps = _row_steps(call.operand(0).shape)
-    return _permute_fields(call.node.type.shape, tuple(steps[axis] for axis in call.node.ints("perm")))
+    steps = logical_steps(call.operand(0))
+    permuted = tuple(steps[axis] for axis in call.node.ints("perm"))
+    return _permute_fields(physical_sizes(call.node.type)[0], physical(call.node.type, permuted))
 
 
 def _layout_parameters(call: Invocation) -> Fields:
-    type_ = call.node.type
-    n, c, h, w = type_.shape
-    if type_.layout == "nhwc":
-        return {**_permute_fields((n, h, w, c), (c * h * w, w, 1, h * w)), "padding": type_.pitch - c}
-    pitch = type_.pitch
-    return _permute_fields((n, c, h, w), (pitch * h * w, 1, w * pitch, pitch))
+    sizes, padding = physical_sizes(call.node.type)
+    steps = physical(call.node.type, logical_steps(call.operand(0)))
+    return {**_permute_fields(sizes, steps), "padding": padding}
 
 
 def _copy_parameters(call: Invocation) -> Fields:

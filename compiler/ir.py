@@ -26,10 +26,9 @@ NUMPY_DTYPES: Mapping[str, type[np.generic]] = {
     "f32": np.float32,
 }
 
-# Physical orders of a value in memory; nhwc (axis 1 last) is for four axes. The shape of a type always is the logical
-# one, in ONNX axis order.
-# Channels-last pixels begin at multiples of VECTOR elements.
-LAYOUTS = ("row", "nhwc")
+# Physical orders of a value in memory; those with axis 1 last are for four axes. The shape of a type always is the
+# logical one, in ONNX axis order. Pixels begin at multiples of VECTOR elements in nhwc; nhwc_dense has no gaps.
+LAYOUTS = ("row", "nhwc", "nhwc_dense")
 VECTOR = 16
 
 
@@ -95,18 +94,23 @@ class TensorType:
     def bytes(self) -> int:
         """Size in memory, padding included."""
         size = np.dtype(self.numpy).itemsize
-        if self.layout == "nhwc" and len(self.shape) == 4:
+        if self.channels_last:
             return self.shape[0] * self.shape[2] * self.shape[3] * self.pitch * size
         return self.elements * size
 
     @property
-    def pitch(self) -> int:
-        """Elements from one pixel to the next in channels-last order: the channels rounded up to whole vectors.
+    def channels_last(self) -> bool:
+        """True when axis 1 of four is the innermost one in memory."""
+        return self.layout != "row" and len(self.shape) == 4
 
-        A single channel is dense. What the padding holds is undefined.
+    @property
+    def pitch(self) -> int:
+        """Elements from one pixel to the next in channels-last order: the channels, rounded up to whole vectors.
+
+        A single channel is dense, and so is nhwc_dense. What the padding holds is undefined.
         """
         channels = self.shape[1]
-        return 1 if channels == 1 else -(-channels // VECTOR) * VECTOR
+        return channels if channels == 1 or self.layout == "nhwc_dense" else -(-channels // VECTOR) * VECTOR
 
     @property
     def numpy(self) -> type[np.generic]:
@@ -123,11 +127,13 @@ class TensorType:
         """True when every layout is the same bytes: not four axes, one channel, or one pixel without padding."""
         if len(self.shape) != 4 or self.shape[1] == 1:
             return True
-        return self.shape[2] * self.shape[3] == 1 and self.pitch == self.shape[1]
+        return self.shape[2] * self.shape[3] == 1 and self.shape[1] % VECTOR == 0
 
     def same_order(self, other: TensorType) -> bool:
-        """True when both layouts can be one: they are equal, or one of the types has only one order of bytes."""
-        return self.layout == other.layout or self.order_free or other.order_free
+        """True when both are the same bytes, or one of the types has only one order of bytes."""
+        if self.layout == other.layout or self.order_free or other.order_free:
+            return True
+        return self.channels_last and other.channels_last and self.pitch == other.pitch
 
     def with_(self, **changes: Any) -> TensorType:  # noqa: ANN401
         """A copy with some fields replaced."""

@@ -157,8 +157,8 @@ def type_faults(type_: TensorType) -> Iterator[str]:
         return
     if type_.layout not in LAYOUTS:
         yield f"there is no layout {type_.layout}, expected one of {', '.join(LAYOUTS)}"
-    elif type_.layout == "nhwc" and len(type_.shape) != 4:
-        yield f"the layout is nhwc with {len(type_.shape)} axes, expected four"
+    elif type_.layout != "row" and len(type_.shape) != 4:
+        yield f"the layout is {type_.layout} with {len(type_.shape)} axes, expected four"
     if type_.params is not None:
         yield from _params_faults(type_.params, type_)
 

@@ -83,7 +83,7 @@ def from_bytes(type_: TensorType, data: bytes) -> Array:
     """The tensor of a type that `data` begins with, in logical axis order."""
     count = type_.bytes // np.dtype(type_.numpy).itemsize
     array = np.frombuffer(data, np.dtype(type_.numpy).newbyteorder("<"), count)
-    if type_.layout == "nhwc" and len(type_.shape) == 4:
+    if type_.channels_last:
         n, c, h, w = type_.shape
         return array.reshape(n, h, w, type_.pitch)[..., :c].transpose(0, 3, 1, 2)
     return array.reshape(type_.shape)

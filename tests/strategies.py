@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from p4c.compiler.builder import make_node
-from p4c.compiler.ir import Constant, Graph, QuantParams, TensorType
+from p4c.compiler.ir import LAYOUTS, Constant, Graph, QuantParams, TensorType
 from p4c.compiler.numerics import dtype_range
 from p4c.compiler.ops import OPS, OpError
 from p4c.compiler.ops.softmax import exp_table
@@ -95,7 +95,7 @@ class GraphBuilder:
     def type(self, shape, dtypes, axes=(None,), *, quantized=True):
         """A type of that shape; f32 never has params, the others do if `quantized`."""
         dtype = self.draw(st.sampled_from(dtypes))
-        layouts = ("row", "nhwc") if len(shape) == 4 else ("row",)
+        layouts = LAYOUTS if len(shape) == 4 else ("row",)
         own = self.draw(params(dtype, shape, axes)) if quantized and dtype != "f32" else None
         return TensorType(dtype, shape, own, self.draw(st.sampled_from(layouts)))
 
@@ -360,7 +360,7 @@ def concat(build):
 
 def convert_layout(build):
     x = build.operand(build.draw(shapes(4)), REAL, (None, 1))
-    layout = {"row": "nhwc", "nhwc": "row"}[build.graph.type_of(x).layout]
+    layout = build.draw(st.sampled_from([layout for layout in LAYOUTS if layout != build.graph.type_of(x).layout]))
     build.add("convert_layout", [x], build.like(x, layout=layout))
 
 

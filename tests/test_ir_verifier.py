@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p4c.compiler.errors import IRError
-from p4c.compiler.ir import Constant, Graph, Node, QuantParams, TensorType
+from p4c.compiler.ir import LAYOUTS, Constant, Graph, Node, QuantParams, TensorType
 from p4c.compiler.ops import OPS
 from p4c.compiler.parser import parse_graph
 from p4c.compiler.verifier import faults, marked_text, verify
@@ -52,7 +52,7 @@ input %u : u8[1,3,8,8] q(scale=[0x0p+0,-0x1p+0,inf,0x1p+0], zp=[0,0,0,256], axis
 input %v : i8[1] nhwc
   // ^ error: the layout is nhwc with 1 axes, expected four
 input %t : i8[1] col
-  // ^ error: there is no layout col, expected one of row, nhwc
+  // ^ error: there is no layout col, expected one of row, nhwc, nhwc_dense
 const %w : i8[4,4,3,3] q(e=[7,7,7,7], axis=1) = 1
 const %b : i32[5] = 0
 const %s : i8[4] = [8,8,32,8]
@@ -65,7 +65,6 @@ const %r : i8[4] = 1
   // ^ error: the result has shape [1,4,4,4], expected [1,4,8,8]
   // ^ error: the bias is i32[5], expected i32[4]
   // ^ error: the weights have a scale for each index of axis 1, expected axis 0, the output channels
-  // ^ error: operand layout row and result layout nhwc, expected the same
 %d = dequantize(%q) : f32[1,4,8,8]
   // ^ error: the result of dequantize is an operand of %e, expected a graph output only
 %e = relu(%d) : f32[1,4,8,8]
@@ -324,7 +323,7 @@ def change(graph, data):
     names = [*graph.inputs, *graph.constants, *graph.nodes]
     name = data.draw(st.sampled_from(names))
     type_ = graph.type_of(name)
-    fields = {"dtype": st.sampled_from(["i8", "i32", "f32", "i9"]), "layout": st.sampled_from(["row", "nhwc", "x"])}
+    fields = {"dtype": st.sampled_from(["i8", "i32", "f32", "i9"]), "layout": st.sampled_from([*LAYOUTS, "x"])}
     fields["shape"] = st.lists(st.integers(-1, 3), max_size=4).map(tuple)
     numbers = st.lists(st.sampled_from([0.5, 0.0, float("inf"), 3]), max_size=3).map(tuple)
     fields["params"] = st.builds(QuantParams, numbers, numbers, st.sampled_from([None, 0, 1, 7, -1, 0.5]))

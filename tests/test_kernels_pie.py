@@ -196,3 +196,59 @@ def test_scalar_code_has_no_vector_instruction():
     assert all(name.endswith("_ref") for name in chosen(scalar))
     assert "kernels/p4c_pie.h" in vector.build.sources
     assert "kernels/p4c_pie.h" not in scalar.build.sources
+
+
+def dense_input(net, channels, height, width):
+    """An input whose pixels come channels-last, as exported from frameworks that hold images so."""
+    return net.same("transpose", net.input(height, width, channels), perm=(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_first_layers_on_dense_pixels(chip_rev):
+    """Every alignment of a pixel, kernel rows of one vector and of several, and one channel without a pool."""
+    net = Net(30)
+    for channels, kernel, outputs in [
+        *((channels, (3, 3), 17) for channels in (1, 2, 3, 5, 7, 8, 12, 15)),
+        *((1, (10, 4), 33), (3, (7, 7), 16), (5, (1, 1), 3), (15, (2, 9), 9), (4, (4, 4), 12)),
+    ]:
+        x = dense_input(net, channels, 13, 11)
+        pads = (0, 0, 0, 0) if kernel == (1, 1) else (1, 1, 1, 1)
+        y = net.conv(x, outputs, kernel, bias="off", strides=(2, 2), pads=pads, spread=12)
+        net.output(net.quantize(y, 4))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert {"conv2d_s8"} <= chosen(model) <= {"conv2d_s8", "permute_s8_ref"}
+    assert not any(step.node.op in ("transpose", "convert_layout") for step in model.plan.steps[:1])
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_dense_pixels_over_windows(chip_rev):
+    net = Net(31)
+    for kernel, strides, pads, dilations, size in WINDOWS:
+        for channels in (1, 3, 5):
+            x = dense_input(net, channels, *size)
+            for outputs in (3, 8, 16):
+                y = net.conv(x, outputs, kernel, strides=strides, pads=pads, dilations=dilations, spread=12)
+                net.output(net.quantize(y, 4))
+    assert_device_identical(net.graph, chip_rev=chip_rev)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_pairs_of_pixels(chip_rev):
+    """At most eight output channels: all counts, strides and borders, one shift and a shift for each channel."""
+    net = Net(32)
+    for channels, outputs, kernel, strides, pads, e in [
+        (3, 8, (3, 3), (2, 2), (0, 0, 1, 1), 7),
+        (3, 7, (3, 3), (1, 1), (1, 1, 1, 1), range(5, 12)),
+        (1, 2, (5, 5), (1, 1), (2, 2, 2, 2), 7),
+        (2, 3, (1, 4), (2, 3), (0, 3, 0, 4), 7),
+        (4, 5, (2, 6), (1, 2), (1, 0, 0, 2), range(6, 11)),
+        (15, 8, (3, 3), (1, 1), (0, 1, 0, 1), 7),
+        (3, 8, (7, 7), (2, 2), (3, 3, 3, 3), 7),
+    ]:
+        x = dense_input(net, channels, 9, 12)
+        exponents = e if isinstance(e, int) else list(e)
+        y = net.conv(x, outputs, kernel, bias="int32", e=exponents, strides=strides, pads=pads, spread=24)
+        net.output(net.quantize(y, 3, qmin=-100))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert "conv2d_pairs_s8" in chosen(model)
+    assert [step.kernel.name for step in model.plan.steps].count("conv2d_pairs_s8") >= 5

@@ -7,31 +7,42 @@
 /* Up to this many taps are unrolled per trip of a loop: 16 of 72 bytes are about a kilobyte. */
 #define P4C_MAX_TAPS 16
 
-/* How kernel columns kx0..kx1 of a layer are read; all of it is constant. */
+/* How kernel columns kx0..kx1 of a layer are read; all of it is constant.
+ *
+ * A group is what lies without a gap: a pixel's channels, or, where pixels are dense, the whole kernel row.
+ */
 P4C_INLINE struct p4c_pie_run p4c_conv2d_pie_run_of(struct p4c_conv2d p, int kx0, int kx1, int out_x)
 {
-    int columns = kx1 - kx0, full = p.in_c / P4C_LANES, part = p.in_c % P4C_LANES;
-    int taps = full + (part != 0);
+    int unaligned = p.in_x % P4C_LANES != 0;
+    int columns = kx1 - kx0, whole_row = unaligned && p.dilation_w == 1;
+    int bytes = whole_row ? columns * p.in_c : p.in_c, groups = whole_row ? 1 : columns;
+    int full = bytes / P4C_LANES, part = bytes % P4C_LANES;
+    int taps = full + (part != 0), distance = whole_row ? columns * p.in_x : p.dilation_w * p.in_x;
     struct p4c_pie_run r = {
-        .unroll = 1, .loops = 1, .repeats = columns, .full = full, .part = part,
-        .skip = p.dilation_w * p.in_x - taps * P4C_LANES,
-        .row_step = p.dilation_h * p.in_y - columns * p.dilation_w * p.in_x,
+        .unaligned = unaligned, .pairs = p.pairs,
+        .unroll = 1, .loops = 1, .repeats = groups, .full = full, .part = part,
+        .skip = distance - (taps + unaligned) * P4C_LANES,
+        .row_step = p.dilation_h * p.in_y - groups * distance,
         .weight_step = (p.kernel_w - columns) * p.in_c * P4C_LANES,
         .pixel_step = p.stride_w * p.in_x,
         .output_step = out_x,
     };
-    if (columns * taps <= P4C_MAX_TAPS)
+    if (groups == 1) {
+        r.row_step += r.skip;
+        r.skip = 0;
+    }
+    if (groups * taps <= P4C_MAX_TAPS || unaligned)
         return r;
     if (part == 0 && r.skip == 0) {
         /* One run of whole vectors: trips of the largest number of taps that divides it. */
-        int vectors = columns * full, trip = P4C_MAX_TAPS;
+        int vectors = groups * full, trip = P4C_MAX_TAPS;
         P4C_UNROLL for (int n = 2; n <= P4C_MAX_TAPS; n++)
             if (vectors % n == 0) trip = n;
         r.full = vectors % trip == 0 ? trip : 1;
         r.repeats = 1;
         r.loops = vectors / r.full;
     } else {
-        r.loops = columns;
+        r.loops = groups;
         r.repeats = 1;
     }
     return r;
@@ -52,7 +63,7 @@ P4C_INLINE void p4c_conv2d_pie_pixels(struct p4c_conv2d p, struct p4c_conv2d_blo
     const int8_t *w = block.w + (row.ky0 * p.kernel_w + kx0) * p.in_c * P4C_LANES;
     struct p4c_pie_run r = p4c_conv2d_pie_run_of(p, kx0, kx1, out_x);
     int taps = p.kernel_h * r.repeats * (r.full + (r.part != 0));
-    if (p.kernel_h == 1 && p.kernel_w == 1 && r.loops == 1 && r.part == 0 && r.full > 0)
+    if (p.kernel_h == 1 && p.kernel_w == 1 && r.loops == 1 && r.part == 0 && r.full > 0 && !r.unaligned)
         p4c_pie_pointwise_run(r, p.requantize, block.shifts, count, x, w, block.bias, y + ox * out_x);
     else if (row.ky1 - row.ky0 == p.kernel_h && r.loops == 1 && taps <= P4C_MAX_TAPS) {
         /* Without a loop over kernel rows no branch is mispredicted. */
@@ -89,8 +100,12 @@ P4C_INLINE void p4c_conv2d_pie_row(struct p4c_conv2d p, struct p4c_conv2d_block 
     if (p.out_w - inner.last > 0) p4c_conv2d_pie_border(p, block, row, p.out_w - 1, y, out_x);
 }
 
-/* The PIE form: as the scalar one, and input pixels, output pixels and weights are aligned to 16 bytes (in_x and out_x
- * are multiples of 16), at most four columns at either side see a clipped kernel, and each of them sees some of it.
+/* The PIE form: as the scalar one, and output pixels and weights are aligned to 16 bytes, input pixels are so too or
+ * dense (in_x = in_c), at most four columns at either side see a clipped kernel, and each of them sees some of it.
+ * Up to 31 bytes behind an unaligned input are read.
+ *
+ * `pairs`: an output pixel is two of at most eight channels each, and the kernel is the union of theirs; see
+ * backend/convolution_kernels.py.
  *
  * Blocks of 16 channels outermost: the weights of a block stay in the L1 cache and are read from memory once.
  */

@@ -17,6 +17,7 @@
 
 /* Register use of all blocks below:
  *   q0 q1 weight rows    q2 input vector, then result    q3-q6 held weight rows    q7 per-channel shifts
+ *   q3 q4 the two aligned vectors that an unaligned input vector is spliced from
  *   a0 input    a1 weights    a2 output    a3 bias    a4 shift    a5 t3 clamp    t4 output step
  *
  * Operands that a block changes are "+&r": without the & the compiler may give an operand of equal value the same
@@ -24,7 +25,18 @@
  */
 #define P4C_MAC_ROW(q, lane) PIE_VSMULAS_S8_QACC(q, q2, lane)
 #define P4C_MAC_ROW_LOAD(q, lane) PIE_VSMULAS_S8_QACC_LD_INCP(q, a1, q, q2, lane)
-#define P4C_TAP_LOADS PIE_VLD_128_IP(q2, a0, 16) PIE_VLD_128_IP(q0, a1, 16) PIE_VLD_128_IP(q1, a1, 16)
+
+/* An input vector and the first weight rows. Where inputs are unaligned, q3 has the aligned bytes that the vector begins
+ * in, and the next vector's after it; other loads stand between a splice and what it depends on. */
+#define P4C_IF_UNALIGNED ".if %[flags] & 32\n"
+#define P4C_RUN_BEGIN P4C_IF_UNALIGNED PIE_LD_128_USAR_IP(q3, a0, 16) ".endif\n"
+#define P4C_TAP_INPUT(second) \
+    P4C_IF_UNALIGNED \
+    PIE_LD_128_USAR_IP(q4, a0, 16) PIE_VLD_128_IP(q0, a1, 16) PIE_SRC_Q_QUP(q2, q3, q4) \
+    ".else\n" \
+    PIE_VLD_128_IP(q2, a0, 16) PIE_VLD_128_IP(q0, a1, 16) \
+    ".endif\n" second
+#define P4C_TAP_LOADS P4C_TAP_INPUT(PIE_VLD_128_IP(q1, a1, 16))
 
 #define P4C_TAP_ROWS_4_TO_13 \
     P4C_MAC_ROW_LOAD(q0, 4) P4C_MAC_ROW_LOAD(q1, 5) P4C_MAC_ROW_LOAD(q0, 6) P4C_MAC_ROW_LOAD(q1, 7) \
@@ -51,7 +63,7 @@
     ".if %[part] == " #lane " + 2\n" P4C_MAC_ROW(qa, lane) P4C_MAC_ROW(qb, next) ".endif\n"
 #define P4C_TAP_PART \
     ".if %[part] == 1\n" \
-    PIE_VLD_128_IP(q2, a0, 16) PIE_VLD_128_IP(q0, a1, 16) "nop\n" P4C_MAC_ROW(q0, 0) \
+    P4C_TAP_INPUT("nop\n") P4C_MAC_ROW(q0, 0) \
     ".endif\n" \
     ".if %[part] > 1\n" \
     P4C_TAP_LOADS \
@@ -84,19 +96,27 @@
     PIE_SRCMB_S8_Q_QACC_RDN(q2, q7) ".endif\n.else\n" P4C_IF_HALF_EVEN PIE_SRCMB_S8_QACC_RNE(q2, a4) ".else\n" \
     PIE_SRCMB_S8_QACC_RDN(q2, a4) ".endif\n.endif\n"
 
+/* Store one pixel of 16 channels, or two neighbouring ones of eight. */
+#define P4C_STORE(between) \
+    ".if %[flags] & 64\n" PIE_VST_L_64_IP(q2, a2, 16) between PIE_VST_H_64_IP(q2, a2, 16) \
+    ".else\n" PIE_VST_128_XP(q2, a2, t4) between ".endif\n"
+
 /* Read out, clamp, store, and start the next pixel with its bias; the scalar instructions set up the next pixel. */
 #define P4C_NEXT_PIXEL(set_up_1, set_up_2, set_up_3, set_up_4, set_up_5) \
     P4C_READ_OUT set_up_1 PIE_LD_QACC_L_L_128_IP(a3, 16) set_up_2 \
     P4C_IF_CLAMPS PIE_VSAT_S8(q2, q2, a5, t3) ".endif\n" \
     PIE_LD_QACC_L_H_128_IP(a3, 16) set_up_3 PIE_LD_QACC_H_L_128_IP(a3, 16) set_up_4 \
-    PIE_VST_128_XP(q2, a2, t4) set_up_5 PIE_LD_QACC_H_H_128_IP(a3, -48)
+    P4C_STORE(set_up_5) PIE_LD_QACC_H_H_128_IP(a3, -48)
 
 /* What one call computes: `count` neighbouring output pixels of one block of 16 channels.
  *
  * Everything but the pointers, `rows` and `count` must be a compile-time constant. For each pixel `rows` kernel rows
  * are read; in each, `loops` * `repeats` groups of `full` whole vectors and one of `part` lanes, `skip` bytes apart.
+ * Where inputs are `unaligned` each group takes one vector more from memory. `pairs` stores lanes 0-7 and 8-15 as two
+ * pixels, 16 bytes apart.
  */
 struct p4c_pie_run {
+    int unaligned, pairs;
     int unroll; /* this many kernel rows are written out, or, if 1, `rows` are a loop; then there are no `loops` */
     int loops, repeats, full, part, skip;
     int row_step;     /* from the end of a kernel row's inputs to the next row's */
@@ -111,9 +131,9 @@ struct p4c_pie_run {
 #define P4C_CONV_NEXT_ROW "add a0, a0, %[row_step]\n"
 #define P4C_CONV_COUNT_ROW ".if %[flags] >> 8 == 1\n addi %[row], %[row], -1\n .endif\n"
 #define P4C_CONV_IF_ONE_LOOP(text) ".if %[loops] == 1\n" text ".endif\n"
-#define P4C_CONV_GROUP ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n" P4C_TAP_PART P4C_CONV_SKIP
+#define P4C_CONV_GROUP P4C_RUN_BEGIN ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n" P4C_TAP_PART P4C_CONV_SKIP
 #define P4C_CONV_LAST_GROUP \
-    ".if %[part]\n" \
+    P4C_RUN_BEGIN ".if %[part]\n" \
     ".rept %[full]\n" P4C_TAP_16("", "") ".endr\n" \
     P4C_TAP_PART P4C_CONV_IF_ONE_LOOP(P4C_CONV_NEXT_ROW P4C_CONV_COUNT_ROW) \
     ".else\n" \
@@ -156,7 +176,8 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
         : "r"(low), "r"(high), "r"(output_step), [rows] "r"(rows), [weights] "r"(weights), [row_step] "r"(r.row_step),
           [weight_step] "r"(r.weight_step), [pixel_step] "r"(r.pixel_step), [skip] "r"(r.skip),
           [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part),
-          [flags] "i"(P4C_PIE_FLAGS(q) | (r.skip != 0) << 3 | (r.weight_step != 0) << 4 | r.unroll << 8)
+          [flags] "i"(P4C_PIE_FLAGS(q) | (r.skip != 0) << 3 | (r.weight_step != 0) << 4 | r.unaligned << 5 | r.pairs << 6 |
+                      r.unroll << 8)
         : "memory");
 }
 
@@ -213,7 +234,7 @@ P4C_INLINE void p4c_pie_accumulate(struct p4c_pie_run r, const int8_t *input, co
         PIE_ST_QACC_L_L_128_IP(a2, 16) PIE_ST_QACC_L_H_128_IP(a2, 16)
         PIE_ST_QACC_H_L_128_IP(a2, 16) PIE_ST_QACC_H_H_128_IP(a2, 16)
         : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), [loop] "=&r"(loop)
-        : [loops] "i"(r.loops), [full] "i"(r.full)
+        : [loops] "i"(r.loops), [full] "i"(r.full), [flags] "i"(0)
         : "memory");
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from ..ir import LAYOUTS, Array, Node, QuantParams
+from ..ir import LAYOUTS, Array, Node, QuantParams, TensorType
 from ..text import list_text
 from .definition import AttrDef, OpDef, OpError, Types, keeps_type, same_shape
 
@@ -42,7 +42,25 @@ def _check_transpose(node: Node, types: Types) -> Iterator[str]:
     if params is not None and params.axis is not None:
         params = QuantParams(params.scale, params.zero_point, node.ints("perm").index(params.axis))
     yield from keeps_type(node, [types[0].with_(params=params)])
-    yield from _check_row(node, types)
+    if not moves_nothing(node.ints("perm"), types[0], node.type):
+        yield from _check_row(node, types)
+
+
+def moves_nothing(perm: Sequence[int], operand: TensorType, result: TensorType) -> bool:
+    """True when a transpose of that operand to that result leaves every byte where it is.
+
+    Row-major NHWC is channels-last NCHW: perm [0,3,1,2] then only gives the axes other names.
+    """
+    if any(type_.channels_last and type_.pitch != type_.shape[1] for type_ in (operand, result)):
+        return False
+    orders = [_axes_in_memory(operand), [perm[axis] for axis in _axes_in_memory(result)]]
+    before, after = ([axis for axis in order if operand.shape[axis] > 1] for order in orders)
+    return before == after
+
+
+def _axes_in_memory(type_: TensorType) -> list[int]:
+    """The axes from the outermost to the innermost."""
+    return [0, 2, 3, 1] if type_.channels_last else list(range(len(type_.shape)))
 
 
 def _evaluate_transpose(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
