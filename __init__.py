@@ -5,6 +5,8 @@ In short:
     import p4c
     model = p4c.compile("model.onnx")   # -> CompiledModel
     y = model.run(x)                    # on the simulated chip
+    with p4c.connect(port) as board:    # on a board
+        y = board.load(model)(x)
     verdict = model.verify(x)           # against onnxruntime
 """
 
@@ -17,10 +19,12 @@ from .compiler.errors import DeviceError, InputError, ModelError, P4CError, Tool
 
 if TYPE_CHECKING:
     from .driver import Options
+    from .runtime.board.board import Board
     from .runtime.model import CompiledModel
     from .runtime.verify import Verdict
 
 __all__ = [
+    "Board",
     "CompiledModel",
     "DeviceError",
     "InputError",
@@ -30,6 +34,7 @@ __all__ = [
     "ToolchainError",
     "Verdict",
     "compile",
+    "connect",
 ]
 __version__ = "0.1.0"
 
@@ -57,12 +62,28 @@ def compile(
     return compile_model(Path(model), Options(**options), None if output is None else Path(output))
 
 
+def connect(port: str, *, baud: int = 115_200, chip_rev: str = "") -> Board:
+    """Connect to a board at a port: a path, socket://HOST:PORT, or "auto" for the only port where a board answers.
+
+    `chip_rev` is needed where the board's firmware does not tell it and models have SIMD code. The board is a context
+    manager; leaving it frees what was loaded. Raises DeviceError when no board answers there, InputError for bad
+    options.
+    """
+    from .runtime.board.board import Board
+
+    return Board(port, baud=baud, chip_rev=chip_rev)
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     """Load the heavy names of __all__ on first use, so that `import p4c` and `p4c --help` stay quick."""
     if name == "Options":
         from .driver import Options
 
         return Options
+    if name == "Board":
+        from .runtime.board.board import Board
+
+        return Board
     if name == "CompiledModel":
         from .runtime.model import CompiledModel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,17 +11,24 @@ from ..compiler.plan import Buffer
 
 ALL_STEPS = 0xFFFF_FFFF
 
+# What hears (done, total) of a long task.
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """Show nothing."""
+
 
 @dataclass(frozen=True)
 class RunResult:
     """One inference: the output block, cycles by the device's own counter, and instructions where it counts them.
 
-    On the simulator, without a timing model, a cycle is an instruction.
+    On the simulator, without a timing model, a cycle is an instruction; a board counts no instructions.
     """
 
     output: bytes
     cycles: int
-    instructions: int
+    instructions: int | None
 
 
 class Session(Protocol):
@@ -37,9 +45,13 @@ class Session(Protocol):
 
 
 class Device(Protocol):
-    """Something that images can be loaded on; `parallel` sessions may run at the same time."""
+    """Something that images can be loaded on; `parallel` sessions may run at the same time.
+
+    `counts` says what the cycles of its runs are.
+    """
 
     name: str
+    counts: str
     parallel: int
 
     def load(self, image: Image) -> Session:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..backend.build import Build
+from ..backend.emit import layer_functions, layer_key, uses_pie
 from ..backend.target import ESP32P4
 from ..compiler.errors import InputError, Problem
 from ..compiler.ir import Array
 from ..compiler.plan import Plan
+from .board.board import Board
+from .board.program import Program
 from .borders import check_inputs, dequantized, input_block, joined, onnx_dtype, output_arrays, stored_inputs
 from .data import InputSpec
-from .device import Device, Session
+from .device import Device, Progress, Session, no_progress
 from .explain import Origin, explain
 from .oracle import Oracle
 from .rows import map_rows
 from .simulated import SimulatorDevice
-from .verify import LayersVerdict, Progress, Verdict, no_progress, verify_layers, verify_outputs
+from .verify import LayersVerdict, Verdict, verify_layers, verify_outputs
 
 
 @dataclass(frozen=True)
@@ -46,20 +50,44 @@ class CompiledModel:
         """The ONNX inputs."""
         return tuple(InputSpec(b.name, b.type.shape, onnx_dtype(b)) for b in self.plan.inputs)
 
+    @property
+    def program(self) -> Program:
+        """The image, with what a device wants to know of it."""
+        macs = sum(step.macs for step in self.plan.steps)
+        return Program(self.name, self.build.image, macs, uses_pie(self.plan), self.symbolize)
+
+    def symbolize(self, offset: int) -> str:
+        """A place in the code segment in words: function, and the ONNX nodes that it computes; "" outside of it."""
+        elf = self.build.elf
+        symbol = elf.symbolize(elf.base + offset)
+        functions = layer_functions(self.plan, self.name)
+        name = symbol.partition("+")[0]
+        steps = [step.node for step in self.plan.steps if functions[layer_key(step)].name == name]
+        nodes = [node.loc or node.name for node in steps]
+        return f"{symbol} ({'nodes' if len(nodes) > 1 else 'node'} {', '.join(nodes)})" if nodes else symbol
+
     def simulator(self) -> SimulatorDevice:
         """The default device: simulated chips of the image's revision, faults told with symbols of this model."""
-        elf = self.build.elf
-        return SimulatorDevice(self.chip_rev, lambda offset: elf.symbolize(elf.base + offset))
+        return SimulatorDevice(self.chip_rev, self.symbolize)
+
+    @contextmanager
+    def _on(self, device: Device | Board | None) -> Iterator[Device]:
+        """A device to run this model on; on a board it is loaded for as long."""
+        if isinstance(device, Board):
+            with device.load(self) as loaded:
+                yield loaded
+        else:
+            yield device or self.simulator()
 
     def run(
         self,
         x: Array | Mapping[str, Array],
         *,
         raw: bool = False,
-        device: Device | None = None,
+        device: Device | Board | None = None,
         progress: Progress = no_progress,
     ) -> Array | dict[str, Array]:
-        """The outputs for x [N, ...] (a dict for several inputs), on the simulated chip unless a device is given.
+        """The outputs for x [N, ...] (a dict for several inputs), on the simulated chip unless another device is given.
 
         Takes and gives ONNX dtypes and axis order; with `raw` the stored integers. A dict when the model has several
         outputs. InputError when x does not fit; DeviceError when the device fails.
@@ -72,9 +100,10 @@ class CompiledModel:
             return output_arrays(self.plan, session.run(input_block(self.plan, stored, row)).output)
 
         rows: dict[int, dict[str, Array]] = {}
-        for row, outputs in map_rows(device or self.simulator(), self.build.image, total, work):
-            rows[row] = outputs
-            progress(len(rows), total)
+        with self._on(device) as on:
+            for row, outputs in map_rows(on, self.build.image, total, work):
+                rows[row] = outputs
+                progress(len(rows), total)
         empty = {b.name: np.zeros((0, *b.type.shape[1:]), b.type.numpy) for b in self.plan.outputs}
         results = joined([rows[row] for row in range(total)]) or empty
         if not raw:
@@ -86,24 +115,31 @@ class CompiledModel:
         x: Array | Mapping[str, Array],
         labels: Array | None = None,
         *,
-        device: Device | None = None,
+        device: Device | Board | None = None,
         progress: Progress = no_progress,
     ) -> Verdict:
         """Compare every output of every row of x with onnxruntime; see verify_outputs."""
-        device, image = device or self.simulator(), self.build.image
-        return verify_outputs(self.plan, image, device, self._needed_oracle(), x, labels, progress)
+        oracle = self._needed_oracle()
+        with self._on(device) as on:
+            return verify_outputs(self.plan, self.build.image, on, oracle, x, labels, progress)
 
     def verify_layers(
-        self, x: Array | Mapping[str, Array], *, device: Device | None = None, progress: Progress = no_progress
+        self,
+        x: Array | Mapping[str, Array],
+        *,
+        device: Device | Board | None = None,
+        progress: Progress = no_progress,
     ) -> LayersVerdict:
         """Compare every tensor that the device computes with onnxruntime; see verify.verify_layers."""
-        device, image = device or self.simulator(), self.build.image
-        return verify_layers(self.plan, image, device, self._needed_oracle(), x, progress)
+        oracle = self._needed_oracle()
+        with self._on(device) as on:
+            return verify_layers(self.plan, self.build.image, on, oracle, x, progress)
 
-    def explain(self, x: Array | Mapping[str, Array], *, device: Device | None = None) -> list[Origin]:
+    def explain(self, x: Array | Mapping[str, Array], *, device: Device | Board | None = None) -> list[Origin]:
         """The layers in which rows of x begin to differ from onnxruntime, and why; see runtime/explain.py."""
-        device, image = device or self.simulator(), self.build.image
-        return explain(self.plan, image, device, self._needed_oracle(), x)
+        oracle = self._needed_oracle()
+        with self._on(device) as on:
+            return explain(self.plan, self.build.image, on, oracle, x)
 
     def _needed_oracle(self) -> Oracle:
         if self.oracle is None:

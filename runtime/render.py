@@ -19,13 +19,14 @@ from ..backend.report import report
 from ..compiler.dump import archive_bytes
 from ..compiler.errors import InputError
 from ..compiler.ir import Array
+from .device import Progress as ProgressCallback
+from .device import no_progress
 from .doctor import Finding
 from .explain import Origin
 from .inspect import Inspection, chip_revision_name, memory_map
 from .model import CompiledModel
 from .profile import L1I_BYTES, LayerProfile, Profile
-from .verify import LayersVerdict, Verdict, no_progress
-from .verify import Progress as ProgressCallback
+from .verify import LayersVerdict, Verdict
 
 WIDTH = 100
 MISMATCHES_SHOWN = 10
@@ -119,7 +120,10 @@ def print_verdict(verdict: Verdict, origins: Sequence[Origin]) -> None:
     if verdict.correct is not None and verdict.oracle_correct is not None and verdict.rows:
         ours, theirs = (f"{100 * n / verdict.rows:.2f} %" for n in (verdict.correct, verdict.oracle_correct))
         out.print(f"accuracy {ours} (onnxruntime {theirs})")
-    out.print(f"{verdict.instructions:,} simulated instructions per inference, at most")
+    if verdict.instructions is None:
+        out.print(f"{verdict.cycles:,} {verdict.counts} per inference, at most", markup=False)
+    else:
+        out.print(f"{verdict.instructions:,} simulated instructions per inference, at most")
 
 
 def layers_json(verdict: LayersVerdict) -> dict[str, Any]:

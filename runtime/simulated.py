@@ -31,6 +31,7 @@ class SimulatorDevice:
     ) -> None:
         self.chip_rev = chip_rev
         self.timing = timing
+        self.counts = "simulated instructions" if timing is None else "estimated cycles"
         self.parallel = os.cpu_count() or 1
         self._symbolize = symbolize
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,15 +13,9 @@ from ..compiler.errors import InputError
 from ..compiler.ir import Array, TensorType
 from ..compiler.plan import Border, Plan, Step
 from .borders import check_inputs, dequantized, from_bytes, input_block, output_arrays, stored_inputs
-from .device import Device, Session
+from .device import Device, Progress, Session, no_progress
 from .oracle import Oracle, max_difference
 from .rows import map_rows
-
-Progress = Callable[[int, int], None]
-
-
-def no_progress(done: int, total: int) -> None:
-    """Show nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +32,16 @@ class Verdict:
     """The comparison of all rows. `identical` counts rows in which every output is equal bit for bit.
 
     `correct` and `oracle_correct` count rows whose largest output is the label, on the device and in onnxruntime;
-    None without labels. `instructions` and `cycles` are those of the slowest row.
+    None without labels. `instructions` (None where the device counts none) and `cycles` are those of the slowest row;
+    `counts` says what the device's cycles are.
     """
 
     rows: int
     identical: int
     mismatches: Sequence[Mismatch]
-    instructions: int
+    instructions: int | None
     cycles: int
+    counts: str = "simulated instructions"
     correct: int | None = None
     oracle_correct: int | None = None
 
@@ -94,7 +90,7 @@ class LayersVerdict:
 @dataclass(frozen=True)
 class _Row:
     mismatch: Mismatch | None
-    instructions: int
+    instructions: int | None
     cycles: int
     classes: tuple[int, int] = field(default=(-1, -1))
 
@@ -135,6 +131,7 @@ def verify_outputs(
         progress(len(rows), total)
     ordered = [rows[row] for row in range(total)]
     mismatches = [row.mismatch for row in ordered if row.mismatch]
+    counted = [row.instructions for row in ordered if row.instructions is not None]
     correct = oracle_correct = None
     if labels is not None:
         correct, oracle_correct = (
@@ -145,8 +142,9 @@ def verify_outputs(
         rows=total,
         identical=total - len(mismatches),
         mismatches=mismatches,
-        instructions=max((row.instructions for row in ordered), default=0),
+        instructions=max(counted, default=None if ordered else 0),
         cycles=max((row.cycles for row in ordered), default=0),
+        counts=device.counts,
         correct=correct,
         oracle_correct=oracle_correct,
     )

@@ -48,6 +48,7 @@ def test_the_versions_agree():
 
 def test_public_names():
     assert p4c.__all__ == [
+        "Board",
         "CompiledModel",
         "DeviceError",
         "InputError",
@@ -57,6 +58,7 @@ def test_public_names():
         "ToolchainError",
         "Verdict",
         "compile",
+        "connect",
     ]
     for name in p4c.__all__:
         assert getattr(p4c, name).__doc__, f"p4c.{name} is not explained"

@@ -1,0 +1,171 @@
+"""A connected board: load models on it, look at its memory, reset it."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ...backend.image import Image
+from ...backend.target import ESP32P4
+from ...compiler.errors import DeviceError, InputError
+from ...compiler.ir import Array
+from ..device import Progress, Session, no_progress
+from .link import Link
+from .p4jit import Heap, identify
+from .program import Program
+from .session import BoardSession
+from .transport import DEFAULT_BAUD, ConnectionLostError, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model import CompiledModel
+
+# How long a chip may take from reset to its first answer. Seconds.
+BOOT_SECONDS = 5.0
+
+
+class Board:
+    """A board behind an open port; a context manager. What is loaded on it is freed when it is closed.
+
+    `chip_rev` is the revision that the board reports, else the one that the user gave, else "".
+    """
+
+    def __init__(self, port: str, *, baud: int = DEFAULT_BAUD, chip_rev: str = "") -> None:
+        self.port = port
+        self._transport = Transport(port, baud)
+        self._sessions: list[BoardSession] = []
+        try:
+            self.link = Link(self._transport)
+            self._begin()
+            self._firmware = identify(self.link)
+            self.chip_rev, self.counts = chip_rev, "cycles of the board"
+        except BaseException:
+            self._transport.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The port, and what answers there."""
+        return f"{self.port} ({self._firmware.info.describe()})"
+
+    def load(self, model: CompiledModel, progress: Progress = no_progress) -> LoadedModel:
+        """Put a model into the board's memory; several may be there at once.
+
+        DeviceError when it is for another chip revision or memory does not suffice.
+        """
+        return LoadedModel(model, self, self.load_program(model.program, progress))
+
+    def load_program(self, program: Program, progress: Progress = no_progress) -> BoardSession:
+        """Put a program into the board's memory; see load."""
+        self._check_revision(program)
+        session = BoardSession(self._firmware, program, progress)
+        self._sessions.append(session)
+        return session
+
+    def heap(self) -> Heap:
+        """The board's memory: free and in all, by kind."""
+        return self._firmware.heap()
+
+    def reset(self) -> None:
+        """Restart the chip and connect again; what was loaded is gone. DeviceError for a port without reset line."""
+        if not self._transport.is_hardware:
+            raise DeviceError(f"{self.port} has no line to reset the board by", "restart what serves it")
+        self._forget()
+        self._transport.reset()
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            try:
+                self.link.synchronize()
+                break
+            except DeviceError:
+                if time.monotonic() >= deadline:
+                    raise
+        self._firmware = identify(self.link)
+
+    def close(self) -> None:
+        """Free what is loaded and close the port. Never fails for a board that has gone away."""
+        try:
+            while self._sessions:
+                self._sessions.pop().close()
+        except DeviceError:
+            # Its memory is out of reach.
+            self._forget()
+        finally:
+            self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        """Say the first word; what is served for one host at a time hangs up on a second one."""
+        try:
+            self.link.synchronize()
+        except ConnectionLostError as error:
+            what = f"{self.port} is busy: it closed the connection at once"
+            raise DeviceError(what, "end the program that uses this board, then try again") from error
+
+    def _forget(self) -> None:
+        self._sessions.clear()
+
+    def _check_revision(self, program: Program) -> None:
+        """DeviceError when the image is for another chip; InputError when nobody knows the chip and it matters."""
+        names = {number: name for name, number in ESP32P4.chip_revisions.items()}
+        found = names[program.image.chip_revision]
+        if self.chip_rev and found != self.chip_rev:
+            what = f"the image is for chip revision {found}, the board is {self.chip_rev}"
+            raise DeviceError(what, f"compile with --chip-rev {self.chip_rev}")
+        if program.pie and not self.chip_rev:
+            what = f"{self.name} does not say its chip revision, and SIMD code of the wrong one crashes it"
+            raise InputError(what, "give --chip-rev v3 or v1 as the board's boot log says, or compile with --no-pie")
+
+
+class LoadedModel:
+    """A model on a board: call it with rows. A context manager; closing it frees its memory there."""
+
+    # As a Device it has this one session, which stays loaded.
+    parallel = 1
+
+    def __init__(self, model: CompiledModel, board: Board, session: BoardSession) -> None:
+        self.model, self.session = model, session
+        self.name, self.counts = board.name, board.counts
+
+    def __call__(
+        self, x: Array | Mapping[str, Array], *, raw: bool = False, progress: Progress = no_progress
+    ) -> Array | dict[str, Array]:
+        """The outputs for x [N, ...]; see CompiledModel.run."""
+        return self.model.run(x, raw=raw, device=self, progress=progress)
+
+    def load(self, image: Image) -> KeptSession:
+        """This model's session, as Device asks for one."""
+        if image is not self.model.build.image:
+            raise InputError(f"{self.model.name} is loaded here, not this image", "load the other model too")
+        return KeptSession(self.session)
+
+    def close(self) -> None:
+        """Free the model's memory on the board."""
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class KeptSession:
+    """A session that stays loaded when it is closed, because somebody else will."""
+
+    def __init__(self, session: Session) -> None:
+        self.run, self.read = session.run, session.read
+
+    def close(self) -> None:
+        """Keep it."""

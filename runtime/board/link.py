@@ -1,0 +1,154 @@
+"""One function that sends a command and gives its answer, over a line that may lose or change bytes."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ...compiler.errors import DeviceError
+from .packets import Command, Damage, Decoder, ErrorCode, Flag, Packet, encode
+from .transport import Transport
+
+# The payload buffer of P4-JIT firmware that does not say how large its own is: 1 MB and 1 KB.
+LARGEST_PAYLOAD = 1024 * 1024 + 1024
+
+# Seconds in which a board answers what it need not work for.
+PATIENCE = 1.0
+
+# How often a request is sent whose answers come back damaged, or not at all.
+ATTEMPTS = 4
+
+# Zero bytes that end a packet somebody began: the first helps against noise, the last against any length.
+FILLS = (16, 4096, 65536, LARGEST_PAYLOAD)
+QUICK_FILLS = FILLS[:2]
+
+# Zeros are sent in such pieces, with a look for an answer after each.
+PIECE = 4096
+
+
+class RefusedError(DeviceError):
+    """The board answered a request with an error; `code` is ErrorCode, or another number."""
+
+    def __init__(self, command: int, code: int) -> None:
+        names = {1: "checksum", 2: "unknown command", 3: "allocation failed", 4: "address not in an allocation"}
+        what = f"the board refused {_name(command)}: {names.get(code, f'error {code}')}"
+        super().__init__(
+            what, "reset the board; if that does not help, please report this with the firmware's version"
+        )
+        self.code = code
+
+
+class NoAnswerError(DeviceError):
+    """The board did not answer, or nothing intact came back."""
+
+
+class AnswerLostError(DeviceError):
+    """A request that must not be repeated may or may not have been carried out."""
+
+
+class Link:
+    """A conversation with a board: one request, one answer. Not for two threads at a time.
+
+    `patience` is how many seconds an answer may take beyond its transfer and its work; `repeated` counts requests
+    that were sent again.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.patience = PATIENCE
+        self.repeated = 0
+        self._decoder = Decoder(LARGEST_PAYLOAD)
+        # True while an answer may be under way that nobody waits for.
+        self._unsettled = True
+
+    def request(
+        self,
+        command: int,
+        payload: bytes = b"",
+        *,
+        answer: int = 0,
+        work: float = 0.0,
+        why: str = "",
+        once: bool = False,
+    ) -> bytes:
+        """Send a command and return its answer's payload.
+
+        `answer` is how many bytes to expect, `work` how many seconds the board may work on it and `why` so many. What
+        comes back damaged or not at all is asked again, but not with `once`: then AnswerLostError. RefusedError when
+        the board says no, NoAnswerError when it says nothing.
+        """
+        limit = self.patience + work + 2 * self.transport.seconds_for(len(payload) + answer)
+        trouble = ""
+        for attempt in range(ATTEMPTS):
+            self.repeated += attempt > 0
+            if self._unsettled:
+                self.synchronize()
+            self._unsettled = True
+            self.transport.write(encode(Packet(command, payload)))
+            found = self._receive(command, limit)
+            if isinstance(found, Packet):
+                self._unsettled = False
+                if found.flag == Flag.ANSWER:
+                    return found.payload
+                if found.error_code != ErrorCode.CHECKSUM:
+                    raise RefusedError(command, found.error_code)
+                trouble = "the board received damaged packets"
+                continue
+            trouble = found.what if found else f"no answer within {limit:.1f} s"
+            if work and not found:
+                # What works for so long would work for as long again.
+                break
+            if once:
+                raise AnswerLostError(f"the answer to {_name(command)} was lost: {trouble}", _LINE_ADVICE)
+        because = f" ({why})" if why else ""
+        raise NoAnswerError(f"{_name(command)} failed: {trouble}{because}", _LINE_ADVICE)
+
+    def synchronize(self, fills: tuple[int, ...] = FILLS) -> None:
+        """Bring both sides to a packet's beginning: zeros that end any packet, then a PING of its own.
+
+        Everything that arrives before its echo is old and dropped. NoAnswerError when no echo comes.
+        """
+        self._unsettled = True
+        self._decoder.clear()
+        for fill in fills:
+            for start in range(0, fill, PIECE):
+                self.transport.write(bytes(min(PIECE, fill - start)))
+            nonce = os.urandom(8)
+            self.transport.write(encode(Packet(Command.PING, nonce)))
+            deadline = time.monotonic() + self.patience / 2 + self.transport.seconds_for(fill)
+            while time.monotonic() < deadline:
+                found = self._receive(Command.PING, deadline - time.monotonic())
+                if isinstance(found, Packet) and found.flag == Flag.ANSWER and found.payload == nonce:
+                    self._unsettled = False
+                    return
+        what = f"{self.transport.port} does not answer PING"
+        raise NoAnswerError(
+            what, "check that a board with p4c's or P4-JIT's firmware is there; if it hangs, reset it"
+        )
+
+    def _receive(self, command: int, seconds: float) -> Packet | Damage | None:
+        """The next answer to `command`, or the first damage; None when nothing of the kind comes in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self._decoder.take()
+            if found is None:
+                if time.monotonic() >= deadline:
+                    return None
+                self._decoder.feed(self.transport.read(self._decoder.wanted, deadline))
+            elif isinstance(found, Damage) or _answers(found, command):
+                return found
+
+
+_LINE_ADVICE = "check the cable, a shorter one or a lower --baud may help; if the board hangs, reset it"
+
+
+def _answers(packet: Packet, command: int) -> bool:
+    """True for the answer to a command. What arrived damaged may be answered under another command's number."""
+    if packet.flag == Flag.ERROR and packet.error_code == ErrorCode.CHECKSUM:
+        return True
+    return packet.flag != Flag.REQUEST and packet.command == command
+
+
+def _name(command: int) -> str:
+    """A command's name, or its number."""
+    return Command(command).name if command in set(Command) else f"command {command:#04x}"

@@ -1,0 +1,193 @@
+"""What boards with P4-JIT firmware can do, one method for each command; version 1.0 and the older ones.
+
+The older firmware has no GET_INFO, a shorter head in WRITE and READ, and checks no addresses.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...compiler.errors import DeviceError
+from .link import LARGEST_PAYLOAD, AnswerLostError, Link, RefusedError
+from .packets import Command, ErrorCode
+
+VERSION = 1
+
+# MALLOC_CAP bits of ESP-IDF for each region of an image.
+BYTES, SPIRAM, INTERNAL, TCM = 1 << 2, 1 << 10, 1 << 11, 1 << 16
+CAPABILITIES = {"any": BYTES, "l2mem": INTERNAL | BYTES, "psram": SPIRAM | BYTES, "tcm": TCM | BYTES}
+
+# Data go in packets of at most this size: little is repeated where one is damaged.
+CHUNK = 16 * 1024
+
+INFO = struct.Struct("<BBHIII16s")
+HEAP = struct.Struct("<IIII")
+
+# What hears how many bytes more have been moved.
+Advance = Callable[[int], None]
+
+
+def _nothing(size: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Heap:
+    """Bytes of heap memory on a board: free and in all, external (PSRAM) and internal (L2MEM and TCM)."""
+
+    free_psram: int
+    total_psram: int
+    free_internal: int
+    total_internal: int
+
+    @property
+    def free_all(self) -> int:
+        """Free bytes of both kinds."""
+        return self.free_psram + self.free_internal
+
+    def free(self, region: str) -> int:
+        """The free bytes of what holds a region."""
+        return self.free_psram if region == "psram" else self.free_internal
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a board says of itself; `version` is (0, 0) for firmware from before GET_INFO."""
+
+    name: str
+    version: tuple[int, int]
+    max_payload: int
+    max_allocations: int
+
+    def describe(self) -> str:
+        """In words, for lists."""
+        return f"{self.name}, protocol {'.'.join(map(str, self.version))}" if self.version[0] else self.name
+
+
+OLDER = Info("P4-JIT before 1.0", (0, 0), LARGEST_PAYLOAD, 64)
+
+
+class P4Jit:
+    """A board with P4-JIT firmware. Addresses are those of the chip."""
+
+    def __init__(self, link: Link, info: Info, *, short_heads: bool) -> None:
+        self.link, self.info = link, info
+        self._pad = b"" if short_heads else bytes(4)
+        # Bytes that an ALLOC may have taken whose answer was lost.
+        self.lost_bytes = 0
+
+    def alloc(self, size: int, region: str, alignment: int) -> int:
+        """The address of `size` fresh bytes, or 0 when the board has none."""
+        request = struct.pack("<III", size, CAPABILITIES[region], alignment)
+        before = self.heap()
+        while True:
+            try:
+                address, code = struct.unpack("<II", self.link.request(Command.ALLOC, request, answer=8, once=True))
+            except RefusedError as error:
+                if error.code == ErrorCode.ALLOC_FAILED:
+                    return 0
+                raise
+            except AnswerLostError:
+                # The memory is lost where the board carried it out: it has no list of what it gave away.
+                after = self.heap()
+                self.lost_bytes += before.free_all - after.free_all
+                before = after
+                continue
+            return 0 if code else int(address)
+
+    def free(self, address: int) -> None:
+        """Give memory back; an address that the board does not know is free already."""
+        # Older firmware does not know its addresses: freeing one twice would break its heap.
+        once = not self.info.version[0]
+        try:
+            self.link.request(Command.FREE, struct.pack("<I", address), answer=4, once=once)
+        except RefusedError as error:
+            if error.code != ErrorCode.INVALID_ADDRESS:
+                raise
+        except AnswerLostError:
+            self.link.synchronize()
+
+    def write(self, address: int, data: bytes, advance: Advance = _nothing) -> None:
+        """Copy bytes to the board and write its caches back; `advance` hears of every part."""
+        for start in range(0, len(data), self._chunk):
+            part = data[start : start + self._chunk]
+            request = struct.pack("<I", address + start) + self._pad + part
+            written, status = struct.unpack("<II", self.link.request(Command.WRITE, request, answer=8))
+            if status or written != len(part):
+                what = (
+                    f"the board wrote {written:,} of {len(part):,} bytes at {address + start:#010x}, status {status}"
+                )
+                raise DeviceError(what, "reset the board and try again")
+            advance(len(part))
+
+    def read(self, address: int, size: int, advance: Advance = _nothing) -> bytes:
+        """Copy bytes from the board; `advance` hears of every part."""
+        parts = []
+        for start in range(0, size, self._chunk):
+            length = min(self._chunk, size - start)
+            request = struct.pack("<II", address + start, length) + self._pad
+            part = self.link.request(Command.READ, request, answer=length)
+            if len(part) != length:
+                what = f"the board read {len(part):,} bytes, expected {length:,}"
+                raise DeviceError(what, "reset the board and try again")
+            parts.append(part)
+            advance(length)
+        return b"".join(parts)
+
+    def execute(self, address: int, work: float, why: str) -> int:
+        """Call `int f(void)` and return what it returns. `work` and `why` say how long that may take."""
+        request = struct.pack("<I", address)
+        (result,) = struct.unpack(
+            "<i", self.link.request(Command.EXEC, request, answer=4, work=work, why=why, once=True)
+        )
+        return int(result)
+
+    def heap(self) -> Heap:
+        """How much memory there is."""
+        psram, all_psram, internal, all_internal = HEAP.unpack(self.link.request(Command.HEAP_INFO, answer=HEAP.size))
+        return Heap(psram, all_psram, internal, all_internal)
+
+    @property
+    def _chunk(self) -> int:
+        return min(CHUNK, self.info.max_payload - 12)
+
+
+def read_info(payload: bytes) -> Info:
+    """The board's words about itself; DeviceError when it speaks another version of the protocol."""
+    major, minor, _, max_payload, _, max_allocations, name = INFO.unpack_from(payload)
+    if major != VERSION:
+        what = f"the board speaks version {major}.{minor} of the protocol, expected {VERSION}.x"
+        raise DeviceError(what, "flash the firmware that belongs to this version of p4c, or P4-JIT 1.0")
+    text = name.rstrip(b"\0").decode("ascii", "replace")
+    return Info(f"P4-JIT {text}".strip(), (major, minor), max_payload, max_allocations)
+
+
+def identify(link: Link) -> P4Jit:
+    """Ask a board what firmware it has. Nothing stays allocated on it."""
+    try:
+        info = read_info(link.request(Command.GET_INFO, answer=INFO.size))
+    except RefusedError as error:
+        if error.code != ErrorCode.UNKNOWN_COMMAND:
+            raise
+        info = OLDER
+    return P4Jit(link, info, short_heads=_has_short_heads(link, info))
+
+
+def _has_short_heads(link: Link, info: Info) -> bool:
+    """Whether WRITE takes the older head, as the board itself shows.
+
+    Some firmware that announces 1.0 still has it. With the older head, what fills up the newer one counts as data.
+    """
+    probe = P4Jit(link, info, short_heads=False)
+    address = probe.alloc(128, "any", 128)
+    if not address:
+        heap = probe.heap()
+        what = f"the board has no 128 bytes free (internal {heap.free_internal:,}, PSRAM {heap.free_psram:,})"
+        raise DeviceError(what, "reset the board: somebody left memory allocated")
+    try:
+        written, _ = struct.unpack("<II", link.request(Command.WRITE, struct.pack("<III", address, 0, 0), answer=8))
+    finally:
+        probe.free(address)
+    return int(written) == 8
