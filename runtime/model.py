@@ -87,7 +87,7 @@ class CompiledModel:
         device: Device | Board | None = None,
         progress: Progress = no_progress,
     ) -> Array | dict[str, Array]:
-        """The outputs for x [N, ...] (a dict for several inputs), on the simulated chip unless another device is given.
+        """The outputs for x [N, ...] (a dict for several inputs), on the simulated chip if no device is given.
 
         Takes and gives ONNX dtypes and axis order; with `raw` the stored integers. A dict when the model has several
         outputs. InputError when x does not fit; DeviceError when the device fails.

@@ -15,8 +15,8 @@ class FaultyLine:
     """A proxy in front of a socket:// address; a context manager.
 
     Each chunk that passes, in either direction, meets a fault with `probability`, of one of `kinds`, at a random
-    byte. `injected` counts them by kind. `cut()` ends the connection as a pulled cable does; `cut_after` does it when so
-    many bytes of the host have passed.
+    byte. `injected` counts them by kind. `cut()` ends the connection as a pulled cable does; `cut_after` does
+    it when so many bytes of the host have passed.
     """
 
     def __init__(self, url, seed=0, probability=0.0, kinds=FAULTS, delay=0.02):
