@@ -49,6 +49,42 @@ def _pairs_parameters(call: Invocation) -> Fields:
     return {**fields, **pair, "out_w": out[3] // 2, "out_x": 2 * LANES, "out_c": LANES}
 
 
+def _rest(call: Invocation) -> int:
+    """How many output channels beyond whole blocks are cheaper one by one than as a block of their own.
+
+    Cycles of a pixel, as the kernels are written: a block takes two for each of its weight rows, one for each input
+    vector, and six; a single channel three for each vector, and ten.
+    """
+    _, in_c, kernel_h, kernel_w = call.operand(1).shape
+    vectors = kernel_h * kernel_w * -(-in_c // LANES)
+    rest = call.node.type.shape[1] % LANES
+    block, single = 2 * kernel_h * kernel_w * in_c + vectors + 6, 3 * vectors + 10
+    return rest if rest * single < block and VECTOR_INPUT.holds(call) and not _pools(call) else 0
+
+
+def _conv2d_pie_parameters(call: Invocation) -> Fields:
+    """The record of the PIE form."""
+    return {**_conv2d_parameters(call), "rest": _rest(call)}
+
+
+def _conv2d_pie_constants(call: Invocation) -> dict[str, Array | None]:
+    """As for the scalar form, but the last channels may stand alone: [rest][KH][KW][pitch], biases in 64 bits."""
+    rest = _rest(call)
+    constants = _conv2d_constants(call)
+    if not rest:
+        return constants
+    weights, bias, whole = _ungrouped(call), call.constant(2), call.node.type.shape[1] - rest
+    missing = call.operand(0).pitch - weights.shape[1]
+    single = np.pad(weights[whole:], ((0, 0), (0, missing), (0, 0), (0, 0))).transpose(0, 2, 3, 1)
+    in_blocks = constants["weights"]
+    assert in_blocks is not None
+    return {
+        **constants,
+        "weights": np.concatenate([in_blocks[: whole // LANES].ravel(), single.ravel()]),
+        "bias": np.concatenate([bias[:whole], bias[whole:].astype("<i8").view("<i4")]),
+    }
+
+
 def _pixel_step(type_: TensorType) -> int:
     """Elements from one output pixel to the next; in row-major order there is one channel or one pixel."""
     return type_.pitch if type_.channels_last else type_.shape[1]
@@ -295,12 +331,12 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         header="p4c_conv2d.h",
         symbol="p4c_conv2d_s8",
         record="p4c_conv2d",
-        parameters=_conv2d_parameters,
+        parameters=_conv2d_pie_parameters,
         conditions=(
             *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
             *(QUANTIZED, READABLE_PIXELS, VECTOR_OUTPUT, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
         ),
-        constants=_conv2d_constants,
+        constants=_conv2d_pie_constants,
         scratch=_conv2d_pie_scratch,
         uses_scratch=True,
         pie=True,

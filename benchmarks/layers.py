@@ -82,8 +82,6 @@ LAYERS = (
         "conv 3x3 22->33, 19x23",
         conv(22, 33, 3, (19, 23), pads=SAME3),
         *(7.3, "4.59", "7.78"),
-        why="The 33rd channel costs a third block of 16; the bound of three blocks is 5.44 (trial kernel). The trial "
-        "kernel of 7.78 sums the last channel in the scalar accumulator.",
     ),
     Layer("depthwise 3x3 64 ch, 24x24", DEPTHWISE64, 4.7, "2.49", "4.89"),
     Layer("depthwise 3x3 64 ch, 24x24, output overlaid", DEPTHWISE64, 5.1, "2.49", "5.27", why=NO_OVERLAY),
@@ -110,8 +108,6 @@ LAYERS = (
         "first layer 3x3 s2 3->8, 96x96, NHWC",
         conv(3, 8, 3, (96, 96), strides=(2, 2), pads=(0, 0, 1, 1), nhwc=True),
         *(4.0, "", "4.15"),
-        why="It runs as one of 16 output channels, half of them zeros; the trial kernel puts two pixels into one "
-        "accumulator.",
     ),
     Layer(
         "first layer 3x3 s2 3->8, 96x96, NCHW",

@@ -198,6 +198,28 @@ def test_scalar_code_has_no_vector_instruction():
     assert "kernels/p4c_pie.h" not in scalar.build.sources
 
 
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_channels_beyond_whole_blocks(chip_rev):
+    """One to seven channels more than blocks of 16, one by one where that is cheaper: all borders and roundings."""
+    net = Net(33)
+    for rest, window in zip((1, 2, 3, 4, 5, 6, 7), WINDOWS, strict=False):
+        kernel, strides, pads, dilations, size = window
+        x = net.input(24, *size)
+        y = net.conv(x, 16 + rest, kernel, bias="off", strides=strides, pads=pads, dilations=dilations, spread=12)
+        net.output(net.quantize(y, 4))
+    for bias, exponents in (("int32", [*range(3, 20)] * 2), ("off", [*range(4, 21)] * 2), ("none", 7)):
+        x = net.input(16, 5, 4)
+        y = net.conv(x, 34, (3, 3), bias=bias, e=exponents, pads=(1, 1, 1, 1), spread=32)
+        net.output(net.quantize(y, 3, qmin=-90, qmax=100))
+    # Too long a kernel to be written out, and a dilated one.
+    for kernel, dilation in (((3, 3), 1), ((2, 3), 2)):
+        x = net.input(200, 6, 7)
+        net.output(net.quantize(net.conv(x, 1, kernel, pads=(1, 1, 1, 1), dilations=(dilation,) * 2, spread=4), 3))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    rests = [step.parameters["rest"] for step in model.plan.steps if step.kernel.name == "conv2d_s8"]
+    assert {0, 1, 2, 3, 4, 6} <= set(rests)
+
+
 def dense_input(net, channels, height, width):
     """An input whose pixels come channels-last, as exported from frameworks that hold images so."""
     return net.same("transpose", net.input(height, width, channels), perm=(0, 3, 1, 2))
@@ -224,11 +246,10 @@ def test_first_layers_on_dense_pixels(chip_rev):
 def test_dense_pixels_over_windows(chip_rev):
     net = Net(31)
     for kernel, strides, pads, dilations, size in WINDOWS:
-        for channels in (1, 3, 5):
+        for channels, outputs in ((1, 16), (3, 7), (3, 16)):
             x = dense_input(net, channels, *size)
-            for outputs in (3, 8, 16):
-                y = net.conv(x, outputs, kernel, strides=strides, pads=pads, dilations=dilations, spread=12)
-                net.output(net.quantize(y, 4))
+            y = net.conv(x, outputs, kernel, strides=strides, pads=pads, dilations=dilations, spread=12)
+            net.output(net.quantize(y, 4))
     assert_device_identical(net.graph, chip_rev=chip_rev)
 
 

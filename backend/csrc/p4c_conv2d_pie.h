@@ -4,6 +4,16 @@
 
 #include "p4c_pie_conv.h"
 
+/* One block of 16 channels of one layer: its weights, bias and shifts. Of the `rest` it is one channel. */
+struct p4c_conv2d_block {
+    int rest;
+    const int8_t *w;
+    const int32_t *bias;
+    const int8_t *shifts;
+};
+
+#include "p4c_conv2d_rest_pie.h"
+
 /* Up to this many taps are unrolled per trip of a loop: 16 of 72 bytes are about a kilobyte. */
 #define P4C_MAX_TAPS 16
 
@@ -48,17 +58,14 @@ P4C_INLINE struct p4c_pie_run p4c_conv2d_pie_run_of(struct p4c_conv2d p, int kx0
     return r;
 }
 
-/* One block of 16 channels of one layer: its weights, bias and shifts. */
-struct p4c_conv2d_block {
-    const int8_t *w;
-    const int32_t *bias;
-    const int8_t *shifts;
-};
-
 /* `count` pixels from column ox on that all see kernel columns kx0..kx1 of rows ky0..ky1. */
 P4C_INLINE void p4c_conv2d_pie_pixels(struct p4c_conv2d p, struct p4c_conv2d_block block, struct p4c_conv2d_row row, int ox,
                                       int kx0, int kx1, int count, int8_t *y, int out_x)
 {
+    if (block.rest) {
+        p4c_conv2d_rest_pixels(p, block, row, ox, kx0, kx1, count, y, out_x);
+        return;
+    }
     const int8_t *x = row.x + row.ky0 * p.dilation_h * p.in_y + (ox * p.stride_w - p.pad_left + kx0 * p.dilation_w) * p.in_x;
     const int8_t *w = block.w + (row.ky0 * p.kernel_w + kx0) * p.in_c * P4C_LANES;
     struct p4c_pie_run r = p4c_conv2d_pie_run_of(p, kx0, kx1, out_x);
@@ -100,12 +107,33 @@ P4C_INLINE void p4c_conv2d_pie_row(struct p4c_conv2d p, struct p4c_conv2d_block 
     if (p.out_w - inner.last > 0) p4c_conv2d_pie_border(p, block, row, p.out_w - 1, y, out_x);
 }
 
+/* All pixels of one block. */
+P4C_INLINE void p4c_conv2d_pie_channels(struct p4c_conv2d p, struct p4c_conv2d_block block, const int8_t *x, int8_t *out,
+                                        int8_t *scratch)
+{
+    if (!p4c_conv2d_pools(p)) {
+        for (int oy = 0; oy < p.out_h; oy++)
+            p4c_conv2d_pie_row(p, block, oy, x, out + oy * p.out_w * p.out_x, p.out_x);
+        return;
+    }
+    struct p4c_pool pool = p4c_conv2d_pool(p, P4C_LANES, P4C_LANES);
+    int pooled_h = (p.out_h - p.pool_h) / p.pool_stride_h + 1;
+    for (int py = 0; py < pooled_h; py++) {
+        for (int r = 0; r < p.pool_h; r++)
+            p4c_conv2d_pie_row(p, block, py * p.pool_stride_h + r, x, scratch + r * p.out_w * P4C_LANES, P4C_LANES);
+        p4c_max_pool_s8(pool, scratch, out + py * pool.out_w * p.out_x);
+    }
+}
+
 /* The PIE form: as the scalar one, and output pixels and weights are aligned to 16 bytes, input pixels are so too or
  * dense (in_x = in_c), at most four columns at either side see a clipped kernel, and each of them sees some of it.
  * Up to 31 bytes behind an unaligned input are read.
  *
  * `pairs`: an output pixel is two of at most eight channels each, and the kernel is the union of theirs; see
  * backend/convolution_kernels.py.
+ *
+ * `rest`: where there is no pool, that many output channels, the last ones, are not packed in a block but summed one by one. Their weights,
+ * [rest][kernel_h][kernel_w][in_x], follow those of the blocks, and so do their biases, as 64-bit integers.
  *
  * Blocks of 16 channels outermost: the weights of a block stay in the L1 cache and are read from memory once.
  */
@@ -115,23 +143,19 @@ P4C_INLINE void p4c_conv2d_s8(struct p4c_conv2d p, const int8_t *x, const int8_t
     (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
     int8_t *out = y;
-    struct p4c_conv2d_block block = {w, bias, shifts};
-    for (int channel = 0; channel < p.out_c; channel += P4C_LANES, out += P4C_LANES) {
-        if (!p4c_conv2d_pools(p)) {
-            for (int oy = 0; oy < p.out_h; oy++)
-                p4c_conv2d_pie_row(p, block, oy, x, out + oy * p.out_w * p.out_x, p.out_x);
-        } else {
-            struct p4c_pool pool = p4c_conv2d_pool(p, P4C_LANES, P4C_LANES);
-            int pooled_h = (p.out_h - p.pool_h) / p.pool_stride_h + 1;
-            for (int py = 0; py < pooled_h; py++) {
-                for (int r = 0; r < p.pool_h; r++)
-                    p4c_conv2d_pie_row(p, block, py * p.pool_stride_h + r, x, scratch + r * p.out_w * P4C_LANES, P4C_LANES);
-                p4c_max_pool_s8(pool, scratch, out + py * pool.out_w * p.out_x);
-            }
-        }
+    struct p4c_conv2d_block block = {0, w, bias, shifts};
+    for (int channel = 0; channel < p.out_c - p.rest; channel += P4C_LANES, out += P4C_LANES) {
+        p4c_conv2d_pie_channels(p, block, x, out, scratch);
         block.w += p.kernel_h * p.kernel_w * p.in_c * P4C_LANES;
         block.bias += P4C_LANES;
         if (shifts) block.shifts += P4C_LANES;
+    }
+    block.rest = 1;
+    for (int channel = 0; channel < p.rest; channel++, out++) {
+        p4c_conv2d_pie_channels(p, block, x, out, scratch);
+        block.w += p.kernel_h * p.kernel_w * p.in_x;
+        block.bias += 2;
+        if (shifts) block.shifts++;
     }
 }
 

@@ -32,7 +32,7 @@ MANUAL = """\
  * undefined symbol PIE_P_..., PIE_Q_... or PIE_X_....
  *
  * Where an instruction has operands only on v3, they saturate and round by CFG here. The exception is the
- * read-out: the _RNE (half to even) and _RDN (floor) forms of srcmb carry their rounding on v3; on v1 they
+ * read-out: the _RNE (half to even) and _RDN (floor) forms of srcmb and srs carry their rounding on v3; on v1 they
  * are the plain instruction and the kernel must have written the same mode to CFG at its entry.
  */
 """
@@ -111,12 +111,13 @@ def _macros(instruction: Instruction, rev: str) -> Iterator[str]:
     names = [field.name for field in encoding.fields[: encoding.shown]]
     base = _base(encoding, encoding.shown, {})
     yield _macro(macro_name(instruction.mnemonic), instruction, encoding, names, base, "")
-    if instruction.family in ("srcmb", "srcmb.q"):
+    if instruction.family in ("srcmb", "srcmb.q", "srs"):
+        given = [name for name in names if name != "sat"]
         for mode in ("rne", "rdn"):
             fixed = {"sat": 1, "rm": ROUNDING[mode]}
-            note = ", 1" if rev == "v1" else f", 1, {mode}"
+            note = ", 1" * (len(given) < len(names)) if rev == "v1" else f", 1, {mode}"
             name = f"{macro_name(instruction.mnemonic)}_{mode.upper()}"
-            yield _macro(name, instruction, encoding, names[:-1], _base(encoding, encoding.shown - 1, fixed), note)
+            yield _macro(name, instruction, encoding, given, _base(encoding, len(given), fixed), note)
 
 
 def _base(encoding: Encoding, count: int, fixed: dict[str, int]) -> int:
