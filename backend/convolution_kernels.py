@@ -18,6 +18,7 @@ from .channels import (
     requantize,
 )
 from .conditions import LANES, ONE_IMAGE, SIGNED, VECTOR_INPUT, VECTOR_OUTPUT, VECTOR_PIXELS
+from .overlays import windows
 
 
 def _conv2d_parameters(call: Invocation) -> Fields:
@@ -263,6 +264,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_depthwise3x3_s8",
         record="p4c_depthwise2d",
         parameters=_depthwise_parameters,
+        overlays=windows,
         conditions=(
             *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING),
             *(VECTOR_SHIFTS, THREE_BY_THREE, UNIT_STRIDES, THIN_PADS),
@@ -277,6 +279,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_depthwise2d_s8",
         record="p4c_depthwise2d",
         parameters=_depthwise_parameters,
+        overlays=windows,
         conditions=(
             *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING),
             *(VECTOR_SHIFTS, FEW_BORDERS),
@@ -291,6 +294,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_depthwise2d_s8_ref",
         record="p4c_depthwise2d",
         parameters=_depthwise_parameters,
+        overlays=windows,
         conditions=(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
         constants=_depthwise_constants,
     ),

@@ -12,6 +12,7 @@ from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
 from .conditions import FOUR_AXES, SIGNED
 from .memory_order import four_axes, physical_sizes, physical_steps
+from .overlays import in_place
 
 
 def _clamp_parameters(call: Invocation) -> Fields:
@@ -102,7 +103,7 @@ PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
             record="p4c_clamp",
             parameters=_clamp_parameters,
             conditions=(SIGNED, WHOLE_VECTORS),
-            in_place=(0,),
+            overlays=in_place(0),
             pie=True,
         )
         for op in ("relu", "clip")
@@ -115,7 +116,7 @@ PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         record="p4c_rescale",
         parameters=_requantize_parameters,
         conditions=(SIGNED, WHOLE_VECTORS, SHIFT_RIGHT),
-        in_place=(0,),
+        overlays=in_place(0),
         pie=True,
     ),
     *(
@@ -128,7 +129,7 @@ PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
             parameters=parameters,
             conditions=(SIGNED, COMPUTED, WHOLE_VECTORS, SAME_SHAPES, SHIFT_RIGHT, *more),
             operands=2,
-            in_place=(0, 1),
+            overlays=in_place(0, 1),
             pie=True,
         )
         for word, parameters, more in (("add", _add_parameters, (BYTE_FACTOR,)), ("mul", _mul_parameters, ()))
@@ -145,7 +146,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
             record="p4c_clamp",
             parameters=_clamp_parameters,
             conditions=(SIGNED,),
-            in_place=(0,),
+            overlays=in_place(0),
         )
         for op in ("relu", "clip")
     ),
@@ -157,7 +158,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         record="p4c_rescale",
         parameters=_requantize_parameters,
         conditions=(SIGNED,),
-        in_place=(0,),
+        overlays=in_place(0),
     ),
     KernelDef(
         name="table_s8_ref",
@@ -167,7 +168,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         record="p4c_table",
         parameters=_table_parameters,
         constants=_table_constants,
-        in_place=(0,),
+        overlays=in_place(0),
     ),
     *(
         row
@@ -182,7 +183,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
                 parameters=parameters,
                 conditions=(SIGNED, FOUR_AXES, COMPUTED),
                 operands=2,
-                in_place=(0, 1),
+                overlays=in_place(0, 1),
             ),
             KernelDef(
                 name=f"{word}_s8_ref",
@@ -193,7 +194,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
                 parameters=parameters,
                 conditions=(SIGNED, FOUR_AXES),
                 constants=_second_constant,
-                in_place=(0,),
+                overlays=in_place(0),
             ),
         )
     ),

@@ -8,11 +8,11 @@ import numpy as np
 
 from ..compiler.errors import ModelError, Problem
 from ..compiler.ir import Array, Graph, Node
-from ..compiler.memory import LiveRange, plan_arena
 from ..compiler.ops.shape import moves_nothing
-from ..compiler.plan import Border, Buffer, Invocation, KernelDef, Plan, Step
+from ..compiler.plan import Border, Invocation, KernelDef, Plan, Step
 from ..compiler.work import nominal_macs
 from .kernels import KERNELS
+from .placement import block_size, place_buffers
 from .target import Target
 
 
@@ -30,7 +30,7 @@ def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[K
     chosen = _select(graph, [node for node in nodes if node.name not in views], kernels, problems)
     if problems:
         raise ModelError(problems)
-    buffers, arena, scratch = _place(graph, chosen, views, inputs, outputs, target)
+    placed = place_buffers(graph, chosen, views, (inputs, outputs), target)
     weights = WeightsBlob(target.alignment)
     steps = [
         Step(
@@ -39,7 +39,7 @@ def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[K
             parameters=kernel.parameters(Invocation(graph, node)),
             operands=node.operands[: kernel.operands or None],
             constants=weights.add(kernel.constants(Invocation(graph, node))),
-            scratch=scratch.get(node.name),
+            scratch=placed.scratch.get(node.name),
             macs=nominal_macs(graph, node),
         )
         for node, kernel in chosen
@@ -47,11 +47,11 @@ def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[K
     return Plan(
         graph=graph,
         steps=steps,
-        buffers=buffers,
-        arena_bytes=arena[0],
-        arena_lower_bound=arena[1],
-        input_bytes=_block_size(inputs, buffers, target),
-        output_bytes=_block_size(outputs, buffers, target),
+        buffers=placed.buffers,
+        arena_bytes=placed.arena.size,
+        arena_lower_bound=placed.arena.lower_bound,
+        input_bytes=block_size(inputs, placed.buffers, target),
+        output_bytes=block_size(outputs, placed.buffers, target),
         weights=weights.bytes(),
         inputs=inputs,
         outputs=outputs,
@@ -143,68 +143,6 @@ def _no_kernel(graph: Graph, node: Node, missing: Sequence[Sequence[str]]) -> Pr
     closest: Sequence[str] = min(missing, key=len)
     conditions = " and ".join(closest)
     return Problem(f"no kernel applies: it would need that {conditions}", "change the layer to that form", *place)
-
-
-def _place(
-    graph: Graph,
-    chosen: Sequence[tuple[Node, KernelDef]],
-    views: dict[str, str],
-    inputs: Sequence[Border],
-    outputs: Sequence[Border],
-    target: Target,
-) -> tuple[dict[str, Buffer], tuple[int, int], dict[str, Buffer]]:
-    """Buffers of all values, (arena bytes, lower bound), and scratch by node name."""
-    buffers = {**_block(inputs, "input", target), **_block(outputs, "output", target)}
-    last_use: dict[str, int] = {}
-    for step, (node, _) in enumerate(chosen):
-        for operand in node.operands:
-            last_use[views.get(operand, operand)] = step
-    owner: dict[str, str] = {}
-    ranges: dict[str, LiveRange] = {}
-    scratch_sizes: dict[str, int] = {}
-    for step, (node, kernel) in enumerate(chosen):
-        if size := kernel.scratch(Invocation(graph, node)):
-            scratch_sizes[node.name] = size
-            ranges[f"{node.name}.scratch"] = LiveRange(f"{node.name}.scratch", size, step, step)
-        if node.name in buffers:
-            continue
-        candidates = [
-            owner.get(views.get(name, name), views.get(name, name))
-            for name in (node.operands[index] for index in kernel.in_place)
-            if graph.type_of(name).shape == node.type.shape
-        ]
-        last = last_use.get(node.name, step)
-        source = next((name for name in candidates if name in ranges and ranges[name].last == step), None)
-        if source is not None:
-            owner[node.name] = source
-            ranges[source] = LiveRange(source, ranges[source].size, ranges[source].first, last)
-        else:
-            ranges[node.name] = LiveRange(node.name, node.type.bytes, step, last)
-    arena = plan_arena(list(ranges.values()), target.alignment)
-    for node, _ in chosen:
-        if node.name not in buffers:
-            offset = arena.offsets[owner.get(node.name, node.name)]
-            buffers[node.name] = Buffer("arena", offset, node.type.bytes)
-    for view, source in views.items():
-        buffers[view] = buffers[source]
-    scratch = {name: Buffer("arena", arena.offsets[f"{name}.scratch"], size) for name, size in scratch_sizes.items()}
-    return buffers, (arena.size, arena.lower_bound), scratch
-
-
-def _block(borders: Sequence[Border], place: str, target: Target) -> dict[str, Buffer]:
-    """Inputs, or outputs, one behind the other, each aligned."""
-    buffers: dict[str, Buffer] = {}
-    offset = 0
-    for border in borders:
-        if border.value not in buffers:
-            buffers[border.value] = Buffer(place, offset, border.type.bytes)
-            offset += -(-border.type.bytes // target.alignment) * target.alignment
-    return buffers
-
-
-def _block_size(borders: Sequence[Border], buffers: dict[str, Buffer], target: Target) -> int:
-    ends = (buffers[border.value].offset + buffers[border.value].size for border in borders)
-    return -(-max(ends) // target.alignment) * target.alignment
 
 
 class WeightsBlob:

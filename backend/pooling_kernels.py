@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..compiler.ops.pooling import window_counts
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
 from .conditions import ONE_IMAGE, SIGNED, VECTOR_PIXELS
+from .overlays import windows
 
 
 def _window(call: Invocation) -> Fields:
@@ -43,6 +44,7 @@ POOLING_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_max_pool_s8",
         record="p4c_pool",
         parameters=_window,
+        overlays=windows,
         conditions=(SIGNED, ONE_IMAGE, VECTOR_PIXELS, NO_PADS),
         pie=True,
     ),
@@ -53,6 +55,7 @@ POOLING_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_max_pool_s8_ref",
         record="p4c_pool",
         parameters=_window,
+        overlays=windows,
         conditions=(SIGNED, ONE_IMAGE),
     ),
     KernelDef(
@@ -62,6 +65,7 @@ POOLING_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_average_pool_s8_ref",
         record="p4c_average_pool",
         parameters=_average_parameters,
+        overlays=windows,
         conditions=(SIGNED, ONE_IMAGE, NARROW_SUMS),
     ),
 )

@@ -40,6 +40,11 @@ def no_constants(call: Invocation) -> dict[str, Array | None]:
     return {}
 
 
+def no_overlays(call: Invocation) -> Mapping[int, int]:
+    """The overlays of a kernel that must not write over any operand."""
+    return {}
+
+
 def no_scratch(call: Invocation) -> int:
     """The scratch size of a kernel that needs none."""
     return 0
@@ -52,8 +57,8 @@ class KernelDef:
     `symbol` is an always-inline C function in `header`: symbol((struct record){...}, inputs, constants, output and,
     with `uses_scratch`, scratch). `parameters` gives the record's fields, `constants` the packed arrays in argument
     order (None is passed as NULL). `operands` counts the operands that are activations; 0 stands for all of them,
-    passed as one array. `in_place` holds those whose memory the output may take, where they are as large; `pie` says
-    that it needs the vector unit.
+    passed as one array. `overlays` says of operands, by index, how many bytes they must begin behind the
+    result for it to be written over them; `pie` says that the kernel needs the vector unit.
     """
 
     name: str
@@ -67,7 +72,7 @@ class KernelDef:
     scratch: Callable[[Invocation], int] = no_scratch
     uses_scratch: bool = False
     operands: int = 1
-    in_place: tuple[int, ...] = ()
+    overlays: Callable[[Invocation], Mapping[int, int]] = no_overlays
     pie: bool = False
 
     def missing(self, call: Invocation) -> list[str]:

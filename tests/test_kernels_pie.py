@@ -220,6 +220,33 @@ def test_channels_beyond_whole_blocks(chip_rev):
     assert {0, 1, 2, 3, 4, 6} <= set(rests)
 
 
+@pytest.mark.parametrize("pie", [True, False])
+def test_results_over_their_operands(pie):
+    """Depthwise layers and pools whose result lies over the image they read, in both forms of each kernel."""
+    net = Net(34)
+    for index, (kernel, strides, pads, dilations, size) in enumerate(WINDOWS):
+        channels = (17, 32, 3)[index % 3]
+        x = net.quantize(net.conv(net.input(4, *size), channels, (1, 1), spread=48), 4)
+        attrs = {"groups": channels, "strides": strides, "pads": pads, "dilations": dilations}
+        net.output(net.quantize(net.conv(x, channels, kernel, spread=32, **attrs), 4))
+    pools = [((3, 3), (1, 1), (1, 1, 1, 1)), ((2, 2), (2, 2), (0, 0, 0, 0)), ((3, 2), (1, 2), (2, 0, 1, 1))]
+    for kernel, strides, pads in pools:
+        window = {"kernel": kernel, "strides": strides, "pads": pads}
+        x = net.quantize(net.conv(net.input(4, 9, 7), 20, (1, 1), spread=48), 4)
+        net.output(net.quantize(net.op("average_pool", [x], dtype="f32", **window), 4))
+        # A relu that two layers read stays, and no convolution takes the pool in.
+        x = net.quantize(net.conv(net.input(4, 9, 7), 20, (1, 1), spread=48), 4)
+        net.output(net.same("max_pool", net.same("max_pool", x, kernel=(1, 1)), **window))
+    model = assert_device_identical(net.graph, pie=pie)
+    buffers = model.plan.buffers
+    overlaid = set()
+    for step in model.plan.steps:
+        x, y = buffers[step.operands[0]], buffers[step.node.name]
+        if x.place == y.place == "arena" and -x.size < x.offset - y.offset < y.size:
+            overlaid.add(step.node.op)
+    assert {"qconv2d", "max_pool", "qaverage_pool"} <= overlaid
+
+
 def dense_input(net, channels, height, width):
     """An input whose pixels come channels-last, as exported from frameworks that hold images so."""
     return net.same("transpose", net.input(height, width, channels), perm=(0, 3, 1, 2))

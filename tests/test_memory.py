@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p4c.backend.lower import WeightsBlob
-from p4c.compiler.memory import LiveRange, plan_arena
+from p4c.backend.overlays import pixels_behind
+from p4c.compiler.memory import LiveRange, Overlay, plan_arena
+from p4c.compiler.plan import Invocation
 
 from .graphs import Net, plan_of
 from .networks import networks
@@ -59,6 +61,67 @@ def test_plan_depends_on_the_ranges_and_not_on_their_order(ranges, random):
     assert (first.offsets, first.size, first.lower_bound) == (second.offsets, second.size, second.lower_bound)
 
 
+@st.composite
+def overlaid_ranges(draw):
+    """Live ranges, and overlays of those that begin where another one ends."""
+    ranges = draw(live_ranges())
+    pairs = [(a, b) for a in ranges for b in ranges if a is not b and b.last == a.first and b.first < a.first]
+    return ranges, [
+        Overlay(a.name, b.name, rounded(draw(st.integers(0, rounded(a.size)))))
+        for a, b in pairs
+        if draw(st.booleans())
+    ]
+
+
+@given(overlaid_ranges())
+def test_live_ranges_overlap_only_at_the_distance_of_an_overlay(case):
+    ranges, overlays = case
+    plan = plan_arena(ranges, ALIGNMENT, overlays)
+    distances = {(overlay.result, overlay.operand): overlay.distance for overlay in overlays}
+    for r in ranges:
+        offset = plan.offsets[r.name]
+        assert 0 <= offset <= plan.size - r.size
+        for other in ranges:
+            start = plan.offsets[other.name]
+            apart = offset + rounded(r.size) <= start or start + rounded(other.size) <= offset
+            if other is r or r.first > other.last or other.first > r.last or apart:
+                continue
+            behind = {distances.get((r.name, other.name)): start - offset}
+            behind[distances.get((other.name, r.name))] = offset - start
+            assert any(wanted == found for wanted, found in behind.items()), (r, other)
+    assert plan.lower_bound <= plan.size
+    assert plan.lower_bound <= plan_arena(ranges, ALIGNMENT).lower_bound
+
+
+def test_a_result_lies_over_its_operand_where_that_saves_memory():
+    ranges = [LiveRange("x", 640, 0, 1), LiveRange("y", 640, 1, 2)]
+    assert plan_arena(ranges, ALIGNMENT).size == 1280
+    plan = plan_arena(ranges, ALIGNMENT, [Overlay("y", "x", 96)])
+    assert (plan.size, plan.lower_bound) == (736, 736)
+    assert plan.offsets["x"] - plan.offsets["y"] == 96
+
+
+@given(
+    st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)
+def test_windows_never_read_what_was_written_over_their_image(image, kernel, strides, pads):
+    """Window by window: none reads a pixel that a result before it was written over at the distance."""
+    result = [(image[at] + 2 * pads[at] - kernel[at]) // strides[at] + 1 for at in (0, 1)]
+    if min(result) < 1:
+        return
+    distance = pixels_behind(image, tuple(result), strides, pads)
+    overwritten = set()
+    for oy in range(result[0]):
+        for ox in range(result[1]):
+            rows = range(max(0, oy * strides[0] - pads[0]), min(image[0], oy * strides[0] - pads[0] + kernel[0]))
+            columns = range(max(0, ox * strides[1] - pads[1]), min(image[1], ox * strides[1] - pads[1] + kernel[1]))
+            assert not overwritten & {y * image[1] + x for y in rows for x in columns}
+            overwritten.add(oy * result[1] + ox - distance)
+
+
 def test_a_chain_needs_no_more_than_its_lower_bound():
     sizes = [784, 3136, 1568, 1568, 128, 10]
     plan = plan_arena([LiveRange(f"r{i}", size, i, i + 1) for i, size in enumerate(sizes)], ALIGNMENT)
@@ -92,9 +155,13 @@ def places(plan):
 
 
 def assert_no_aliasing(plan):
-    """Two values share memory only where the earlier is read for the last time by the in-place step of the later."""
+    """Two values share memory only where the later is an overlay of the earlier, which is read for the last time."""
     spans = places(plan)
-    in_place = {step.node.name: [step.operands[at] for at in step.kernel.in_place] for step in plan.steps}
+    overlays = {}
+    for step in plan.steps:
+        for at, distance in step.kernel.overlays(Invocation(plan.graph, step.node)).items():
+            operand = step.operands[at]
+            overlays[step.node.name, plan.views.get(operand, operand)] = rounded(distance)
     for a, (place, start, end, first, last) in spans.items():
         sizes = {"arena": plan.arena_bytes, "input": plan.input_bytes, "output": plan.output_bytes}
         assert start % ALIGNMENT == 0
@@ -104,9 +171,9 @@ def assert_no_aliasing(plan):
                 continue
             if last < other_first:
                 continue
-            shared = {plan.views.get(operand, operand) for operand in in_place.get(b, ())}
-            assert a in shared, f"{b} is written over the live {a}"
-            assert (last, start) == (other_first, other_start), f"{b} is written over a part of {a}"
+            assert (b, a) in overlays, f"{b} is written over the live {a}"
+            assert last == other_first, f"{b} is written over {a}, which is read later"
+            assert start - other_start == overlays[b, a], f"{b} is written over {a} too early"
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -110,21 +110,31 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
  * nine weights, which stream column by column; afterwards w1 holds the first again, and w0 the second.
  */
 #define P4C_DW3_MAC_LOAD(weight, input) PIE_VMULAS_S8_QACC_LD_IP(weight, a3, 16, weight, input)
-#define P4C_DW3_PIXEL(left0, left1, left2, mid0, mid1, mid2, w0, w1) \
+#define P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, right_column) \
     P4C_DW3_MAC_LOAD(w0, left0) P4C_DW3_MAC_LOAD(w1, left1) P4C_DW3_MAC_LOAD(w0, left2) \
-    PIE_VLD_128_XP(left0, a0, t5) PIE_VLD_128_XP(left1, a1, s8) PIE_VLD_128_XP(left2, a2, t6) \
+    right_column \
     P4C_DW3_MAC_LOAD(w1, mid0) P4C_DW3_MAC_LOAD(w0, mid1) P4C_DW3_MAC_LOAD(w1, mid2) \
     P4C_DW3_MAC_LOAD(w0, left0) \
     /* Between two fused instructions moving the pointer would take a cycle; beside a plain one it is free. */ \
-    PIE_VMULAS_S8_QACC(w1, left1) "addi a3, a3, -144\n" PIE_VMULAS_S8_QACC(w0, left2) \
+    PIE_VMULAS_S8_QACC(w1, left1) "addi a3, a3, -144\n" PIE_VMULAS_S8_QACC(w0, left2)
+#define P4C_DW3_READ_OUT(w0, w1) \
     P4C_IF_PER_CHANNEL PIE_VLD_128_IP(w1, t3, 0) P4C_IF_HALF_EVEN PIE_SRCMB_S8_Q_QACC_RNE(w0, w1) ".else\n" \
     PIE_SRCMB_S8_Q_QACC_RDN(w0, w1) ".endif\n.else\n" P4C_IF_HALF_EVEN \
-    PIE_SRCMB_S8_QACC_RNE(w0, t3) ".else\n" PIE_SRCMB_S8_QACC_RDN(w0, t3) ".endif\n.endif\n" \
+    PIE_SRCMB_S8_QACC_RNE(w0, t3) ".else\n" PIE_SRCMB_S8_QACC_RDN(w0, t3) ".endif\n.endif\n"
+#define P4C_DW3_CLAMP(w0) P4C_IF_CLAMPS PIE_VSAT_S8(w0, w0, s9, s10) ".endif\n"
+#define P4C_DW3_PIXEL(left0, left1, left2, mid0, mid1, mid2, w0, w1) \
+    P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, \
+                 PIE_VLD_128_XP(left0, a0, t5) PIE_VLD_128_XP(left1, a1, s8) PIE_VLD_128_XP(left2, a2, t6)) \
+    P4C_DW3_READ_OUT(w0, w1) \
     PIE_VLD_128_IP(w1, a3, 16) \
     PIE_LD_QACC_L_L_128_IP(a5, 16) \
-    P4C_IF_CLAMPS PIE_VSAT_S8(w0, w0, s9, s10) ".endif\n" \
+    P4C_DW3_CLAMP(w0) \
     PIE_LD_QACC_L_H_128_IP(a5, 16) PIE_LD_QACC_H_L_128_IP(a5, 16) \
     PIE_VST_128_XP(w0, a4, t4) PIE_VLD_128_IP(w0, a3, 16) PIE_LD_QACC_H_H_128_IP(a5, -48)
+/* The last pixel of a row, whose right column lies outside the image: nothing is fetched for another one. */
+#define P4C_DW3_LAST(left0, left1, left2, mid0, mid1, mid2, w0, w1) \
+    P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, PIE_ZERO_Q(left0) PIE_ZERO_Q(left1) PIE_ZERO_Q(left2)) \
+    P4C_DW3_READ_OUT(w0, w1) "nop\n" P4C_DW3_CLAMP(w0) PIE_VST_128_XP(w0, a4, t4)
 
 /* What rows and columns outside the image hold. */
 static const int8_t p4c_zeros[P4C_LANES] __attribute__((aligned(16), unused)) = {0};
@@ -184,14 +194,11 @@ P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, struct p4c_ro
         ".endif\n"
         ".if %[odd]\n" P4C_DW3_PIXEL(q0, q1, q2, q3, q4, q5, q6, q7) ".endif\n"
         ".if %[right_pad]\n"
-        "mv a0, %[zeros]\n"
-        "mv a1, %[zeros]\n"
-        "mv a2, %[zeros]\n"
-        ".if %[odd]\n" P4C_DW3_PIXEL(q3, q4, q5, q0, q1, q2, q7, q6)
-        ".else\n" P4C_DW3_PIXEL(q0, q1, q2, q3, q4, q5, q6, q7) ".endif\n"
+        ".if %[odd]\n" P4C_DW3_LAST(q3, q4, q5, q0, q1, q2, q7, q6)
+        ".else\n" P4C_DW3_LAST(q0, q1, q2, q3, q4, q5, q6, q7) ".endif\n"
         ".endif\n"
         : "+&r"(x0), "+&r"(x1), "+&r"(x2), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [pairs] "+&r"(pairs)
-        : "r"(output_step), "r"(step0), "r"(step1), "r"(step2), "r"(low), "r"(high), [zeros] "r"(p4c_zeros),
+        : "r"(output_step), "r"(step0), "r"(step1), "r"(step2), "r"(low), "r"(high),
           [left_pad] "i"(p.pad_left != 0), [right_pad] "i"(right_pad > 0), [any_pairs] "i"(whole / 2 > 0),
           [odd] "i"(whole % 2), [flags] "i"(P4C_PIE_FLAGS(q))
         : "memory");
