@@ -69,9 +69,9 @@ def connect(port: str, *, baud: int = 115_200, chip_rev: str = "") -> Board:
     manager; leaving it frees what was loaded. Raises DeviceError when no board answers there, InputError for bad
     options.
     """
-    from .runtime.board.board import Board
+    from .runtime.board.ports import open_board
 
-    return Board(port, baud=baud, chip_rev=chip_rev)
+    return open_board(port, baud=baud, chip_rev=chip_rev)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -10,7 +10,8 @@ import difflib
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from .compiler.errors import InputError, ModelError, P4CError, Problem
 
 if TYPE_CHECKING:
     from .driver import Options
+    from .runtime.board.board import Board
     from .runtime.data import Data
+    from .runtime.device import Device
     from .runtime.explain import Origin
     from .runtime.model import CompiledModel
     from .runtime.verify import Verdict
@@ -40,6 +43,7 @@ examples:
   p4c verify model.onnx --data test.npz             compare with onnxruntime
   p4c profile model.onnx                            estimated cycles per layer
   p4c inspect model.p4c                             sections, symbols, memory map
+  p4c devices                                       the boards that answer
   p4c doctor                                        what works on this machine
 
 A first word that is no command is the model to compile. exit status: 0 good,
@@ -124,14 +128,16 @@ def build_parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="name everything unsupported or doubtful in a model, at once")
     _model_arguments(check)
     check.set_defaults(dump_ir=None)
-    run = commands.add_parser("run", help="run a model on the simulated chip")
+    run = commands.add_parser("run", help="run a model on the simulated chip or a board")
     _model_arguments(run)
+    _device_arguments(run)
     _dump_argument(run)
     run.add_argument("--input", type=Path, metavar="FILE", required=True, help=".npy or .npz with the input rows")
     run.add_argument("-o", "--output", type=Path, metavar="FILE", help="write outputs there as .npy or .npz")
     run.add_argument("--raw", action="store_true", help="take and give the stored integers")
     verify = commands.add_parser("verify", help="compare a model's outputs with onnxruntime's")
     _model_arguments(verify)
+    _device_arguments(verify)
     _dump_argument(verify)
     verify.add_argument("--data", type=Path, metavar="FILE", required=True, help=".npz or .npy: input, labels y")
     verify.add_argument("--layers", action="store_true", help="compare every tensor, not only the outputs")
@@ -145,6 +151,9 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("--disassemble", action="store_true", help="print every instruction of the code")
     inspect.add_argument("--chip-rev", default="v3", metavar="REV", help="PIE encoding of a lone model.elf, v3 or v1")
     inspect.add_argument("--json", action="store_true", help="machine-readable output")
+    devices = commands.add_parser("devices", help="list the ports where a board answers, and virtual boards")
+    devices.add_argument("--baud", type=positive_number, default=115_200, metavar="N", help="of serial ports")
+    devices.add_argument("--json", action="store_true", help="machine-readable output")
     doctor = commands.add_parser("doctor", help="check toolchain, cache and simulator on this machine")
     doctor.add_argument("--toolchain", default="zig", metavar="NAME", help="the C compiler to check")
     doctor.add_argument("--json", action="store_true", help="machine-readable output")
@@ -156,7 +165,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", type=Path, help="an .onnx file, or .p4ir text that --dump-ir wrote")
     add("--name", default="", help="name of the model in C, default the file's stem")
     add("--toolchain", default="zig", metavar="NAME", help="zig (default), or a GNU riscv gcc on PATH by its name")
-    add("--chip-rev", default="v3", metavar="REV", help="v3 (default) for chips from v3.0, v1 for older ones")
+    add("--chip-rev", metavar="REV", help="v3 for chips from v3.0, v1 for older ones; default the board's, or v3")
     add("--input-dim", action="append", default=[], metavar="NAME=SIZE", help="size of a symbolic dimension")
     add("--input-exponent", action="append", default=[], metavar="[NAME=]E", help="quantize an input by 2^-E")
     add("--calibrate", type=Path, metavar="FILE", help="pick the input exponent from this data")
@@ -164,6 +173,12 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-pie", action="store_true", help="use scalar kernels only, without the vector unit")
     add("-v", "--verbose", action="store_true", help="say more")
     add("--json", action="store_true", help="machine-readable output")
+
+
+def _device_arguments(parser: argparse.ArgumentParser) -> None:
+    text = "sim (default), sim-board, a serial port, socket://HOST:PORT, or auto for the only board"
+    parser.add_argument("--device", default="sim", metavar="DEVICE", help=text)
+    parser.add_argument("--baud", type=positive_number, default=115_200, metavar="N", help="of a serial port")
 
 
 def _dump_argument(parser: argparse.ArgumentParser) -> None:
@@ -210,7 +225,7 @@ def compile_options(options: argparse.Namespace) -> Options:
     return Options(
         name=options.name,
         toolchain=options.toolchain,
-        chip_rev=options.chip_rev,
+        chip_rev=options.chip_rev or "v3",
         input_dims=_pairs("--input-dim", options.input_dim, nameless=False),
         input_exponents=_pairs("--input-exponent", options.input_exponent, nameless=True),
         calibrate=options.calibrate,
@@ -233,6 +248,33 @@ def compiled(options: argparse.Namespace, output: Path | None) -> CompiledModel:
     model = compile_model(options.model, compile_options(options), output)
     print_warnings(model.warnings)
     return model
+
+
+@contextmanager
+def board_of(options: argparse.Namespace) -> Iterator[Board | None]:
+    """The board of --device, None for the simulator. The revision of its chip becomes that of the compile."""
+    if options.device == "sim":
+        yield None
+        return
+    from .runtime.board.ports import open_board
+
+    with open_board(options.device, baud=options.baud, chip_rev=options.chip_rev or "") as board:
+        options.chip_rev = board.chip_rev or options.chip_rev
+        yield board
+
+
+@contextmanager
+def device_of(model: CompiledModel, board: Board | None, options: argparse.Namespace) -> Iterator[Device | None]:
+    """The model on its board, uploaded with a progress bar; None for the simulator."""
+    if board is None:
+        yield None
+        return
+    from .runtime.render import progress_bar
+
+    with progress_bar("uploading", quiet=options.json) as progress:
+        loaded = board.load(model, progress)
+    with loaded:
+        yield loaded
 
 
 def _dump_folder(options: argparse.Namespace) -> Path | None:
@@ -300,10 +342,11 @@ def run_run(options: argparse.Namespace) -> int:
 
     if options.output is not None:
         check_outputs_path(options.output)
-    model = compiled(options, _dump_folder(options))
-    inputs = load_raw(options.input, model.plan) if options.raw else _data(model, options.input, options).inputs
-    with progress_bar("running", quiet=options.json) as progress:
-        result = model.run(inputs, raw=options.raw, progress=progress)
+    with board_of(options) as board:
+        model = compiled(options, _dump_folder(options))
+        inputs = load_raw(options.input, model.plan) if options.raw else _data(model, options.input, options).inputs
+        with device_of(model, board, options) as device, progress_bar("running", quiet=options.json) as progress:
+            result = model.run(inputs, raw=options.raw, device=device, progress=progress)
     outputs = result if isinstance(result, dict) else {model.plan.outputs[0].name: np.asarray(result)}
     if options.output is not None:
         save_outputs(options.output, outputs)
@@ -319,17 +362,18 @@ def run_verify(options: argparse.Namespace) -> int:
     """`p4c verify`."""
     from .runtime import render
 
-    model = compiled(options, _dump_folder(options))
-    data = _data(model, options.data, options).limited(options.limit)
-    with render.progress_bar("verifying", quiet=options.json) as progress:
-        if options.layers:
-            layers = model.verify_layers(data.inputs, progress=progress)
-        else:
-            verdict = model.verify(data.inputs, data.labels, progress=progress)
+    with board_of(options) as board:
+        model = compiled(options, _dump_folder(options))
+        data = _data(model, options.data, options).limited(options.limit)
+        with device_of(model, board, options) as device, render.progress_bar("verifying", quiet=options.json) as bar:
+            if options.layers:
+                layers = model.verify_layers(data.inputs, device=device, progress=bar)
+            else:
+                verdict = model.verify(data.inputs, data.labels, device=device, progress=bar)
+                origins = _origins(model, data, verdict, device)
     if options.layers:
         print(json.dumps(render.layers_json(layers), indent=1)) if options.json else render.print_layers(layers)
         return 0 if layers.passed else MISMATCH
-    origins = _origins(model, data, verdict)
     if options.json:
         print(json.dumps(render.verdict_json(verdict, origins), indent=1))
     else:
@@ -337,10 +381,11 @@ def run_verify(options: argparse.Namespace) -> int:
     return 0 if verdict.passed else MISMATCH
 
 
-def _origins(model: CompiledModel, data: Data, verdict: Verdict) -> list[Origin]:
+def _origins(model: CompiledModel, data: Data, verdict: Verdict, device: Device | None) -> list[Origin]:
     """Where the first rows that differ begin to differ."""
     rows = [mismatch.row for mismatch in verdict.mismatches[:EXPLAINED_ROWS]]
-    return model.explain({name: array[rows] for name, array in data.inputs.items()}) if rows else []
+    differing = {name: array[rows] for name, array in data.inputs.items()}
+    return model.explain(differing, device=device) if rows else []
 
 
 def run_profile(options: argparse.Namespace) -> int:
@@ -369,6 +414,22 @@ def run_inspect(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_devices(options: argparse.Namespace) -> int:
+    """`p4c devices`."""
+    from .runtime.board.ports import candidates, look
+    from .runtime.render import print_devices
+
+    found = [look(port, options.baud) for port in candidates()]
+    if options.json:
+        listed = [
+            {**vars(one.port), "board": one.board, "chip_rev": one.chip_rev, "state": one.text} for one in found
+        ]
+        print(json.dumps({"schema": "p4c.devices/1", "devices": listed}, indent=1))
+    else:
+        print_devices(found)
+    return 0
+
+
 def run_doctor(options: argparse.Namespace) -> int:
     """`p4c doctor`."""
     from .runtime.doctor import examine
@@ -390,5 +451,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": run_verify,
     "profile": run_profile,
     "inspect": run_inspect,
+    "devices": run_devices,
     "doctor": run_doctor,
 }

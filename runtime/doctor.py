@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from serial.tools import list_ports
-
 from ..backend.cache import cache_dir
 from ..backend.toolchain import find_toolchain
 from ..compiler.errors import P4CError
+from .board.ports import candidates, look
 from .simulator.simulator import Simulator
 
 PACKAGES = ("onnx", "onnxruntime", "numpy", "ziglang")
@@ -72,5 +71,7 @@ def _simulator() -> str:
 
 
 def _ports() -> str:
-    ports = [port.device for port in list_ports.comports()]
-    return ", ".join(ports) if ports else f"none ({sys.platform}); the simulator needs none"
+    """Every port with what answers there; a port without a board is nothing bad."""
+    found = [look(port) for port in candidates()]
+    described = [f"{one.port.name}: {one.board or one.text}" for one in found]
+    return ", ".join(described) if described else f"none ({sys.platform}); the simulator needs none"

@@ -19,6 +19,7 @@ from ..backend.report import report
 from ..compiler.dump import archive_bytes
 from ..compiler.errors import InputError
 from ..compiler.ir import Array
+from .board.ports import Found
 from .device import Progress as ProgressCallback
 from .device import no_progress
 from .doctor import Finding
@@ -252,6 +253,15 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*map(escape, row))
     return table
+
+
+def print_devices(found: Sequence[Found]) -> None:
+    """A line for each port where a board may be: what answers there, or why nothing does."""
+    if not found:
+        console().print("no USB port and no virtual board (the simulator needs none)")
+        return
+    rows = [(one.port.name, one.board or "-", one.chip_rev or "-", one.text) for one in found]
+    console().print(_table(("port", "firmware", "chip", "state"), rows))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import binascii
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from p4c.runtime.board.packets import Command, Damage, Decoder, Flag, Packet, encode
 
-PACKETS = st.builds(Packet, st.integers(0, 255), st.binary(max_size=40), st.sampled_from(Flag))
+NUMBERS = st.none() | st.integers(0, 2**32 - 1)
+PACKETS = st.builds(Packet, st.integers(0, 255), st.binary(max_size=40), st.sampled_from(Flag), NUMBERS)
 
 
 def decoded(data, cuts=(), max_payload=1000):
@@ -28,6 +31,9 @@ def test_bytes_of_a_ping():
     error = decoded(bytes.fromhex("a55a200204000000 04000000 2901"))
     assert error == [Packet(Command.WRITE, b"\x04\0\0\0", Flag.ERROR)]
     assert error[0].error_code == 4
+    numbered = encode(Packet(Command.RESET, b"\x07\0\0\0", number=0x01020304))
+    assert numbered[:16].hex(" ") == "a5 5a 53 10 04 00 00 00 04 03 02 01 07 00 00 00"
+    assert numbered[16:] == binascii.crc32(numbered[:16]).to_bytes(4, "little")
 
 
 @given(st.lists(PACKETS, max_size=4), st.data())
@@ -45,7 +51,7 @@ def test_noise_before_a_packet_is_passed_over(packet, noise):
 
 @given(PACKETS, st.data())
 def test_a_changed_byte_never_gives_another_packet(packet, data):
-    """One byte is changed: the sum of all bytes tells it, unless the length takes what stands behind for the rest."""
+    """One byte is changed: a sum or CRC of all bytes always tells it."""
     stream = bytearray(encode(packet))
     at = data.draw(st.integers(0, len(stream) - 1))
     stream[at] ^= data.draw(st.integers(1, 255))

@@ -143,7 +143,7 @@ def failing(error):
 
 
 def test_doctor_shows_all_findings_whatever_is_broken(monkeypatch, capsys):
-    monkeypatch.setattr("p4c.runtime.doctor.list_ports.comports", failing(OSError("no such bus")))
+    monkeypatch.setattr("p4c.runtime.board.ports.list_ports.comports", failing(OSError("no such bus")))
     monkeypatch.setattr("p4c.runtime.doctor.version", failing(ModuleNotFoundError("no onnx")))
     assert main(["doctor", "--json"]) == 2
     findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}

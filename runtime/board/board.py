@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,8 +12,10 @@ from ...backend.target import ESP32P4
 from ...compiler.errors import DeviceError, InputError
 from ...compiler.ir import Array
 from ..device import Progress, Session, no_progress
-from .link import Link
-from .p4jit import Heap, identify
+from .link import FILLS, Link, NoAnswerError
+from .own import OwnFirmware, identify
+from .own_session import OwnSession
+from .p4jit import Heap
 from .program import Program
 from .session import BoardSession
 from .transport import DEFAULT_BAUD, ConnectionLostError, Transport
@@ -32,15 +35,16 @@ class Board:
     `chip_rev` is the revision that the board reports, else the one that the user gave, else "".
     """
 
-    def __init__(self, port: str, *, baud: int = DEFAULT_BAUD, chip_rev: str = "") -> None:
+    def __init__(
+        self, port: str, *, baud: int = DEFAULT_BAUD, chip_rev: str = "", fills: Sequence[int] = FILLS
+    ) -> None:
         self.port = port
         self._transport = Transport(port, baud)
-        self._sessions: list[BoardSession] = []
+        self._sessions: list[Session] = []
         try:
             self.link = Link(self._transport)
-            self._begin()
-            self._firmware = identify(self.link)
-            self.chip_rev, self.counts = chip_rev, "cycles of the board"
+            self._begin(fills)
+            self._identify(chip_rev)
         except BaseException:
             self._transport.close()
             raise
@@ -48,7 +52,7 @@ class Board:
     @property
     def name(self) -> str:
         """The port, and what answers there."""
-        return f"{self.port} ({self._firmware.info.describe()})"
+        return f"{self.port} ({self.firmware.info.describe()})"
 
     def load(self, model: CompiledModel, progress: Progress = no_progress) -> LoadedModel:
         """Put a model into the board's memory; several may be there at once.
@@ -57,32 +61,36 @@ class Board:
         """
         return LoadedModel(model, self, self.load_program(model.program, progress))
 
-    def load_program(self, program: Program, progress: Progress = no_progress) -> BoardSession:
+    def load_program(self, program: Program, progress: Progress = no_progress) -> Session:
         """Put a program into the board's memory; see load."""
         self._check_revision(program)
-        session = BoardSession(self._firmware, program, progress)
+        make = OwnSession if isinstance(self.firmware, OwnFirmware) else BoardSession
+        session = make(self.firmware, program, progress)  # type: ignore[arg-type]
         self._sessions.append(session)
         return session
 
     def heap(self) -> Heap:
         """The board's memory: free and in all, by kind."""
-        return self._firmware.heap()
+        return self.firmware.heap()
 
     def reset(self) -> None:
         """Restart the chip and connect again; what was loaded is gone. DeviceError for a port without reset line."""
-        if not self._transport.is_hardware:
-            raise DeviceError(f"{self.port} has no line to reset the board by", "restart what serves it")
         self._forget()
-        self._transport.reset()
+        if isinstance(self.firmware, OwnFirmware):
+            self.firmware.reset(2)
+        elif self._transport.is_hardware:
+            self._transport.reset()
+        else:
+            raise DeviceError(f"{self.port} has no line to reset the board by", "restart what serves it")
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
             try:
                 self.link.synchronize()
                 break
-            except DeviceError:
+            except NoAnswerError:
                 if time.monotonic() >= deadline:
                     raise
-        self._firmware = identify(self.link)
+        self._identify(self.chip_rev)
 
     def close(self) -> None:
         """Free what is loaded and close the port. Never fails for a board that has gone away."""
@@ -103,13 +111,25 @@ class Board:
     ) -> None:
         self.close()
 
-    def _begin(self) -> None:
+    def _begin(self, fills: Sequence[int]) -> None:
         """Say the first word; what is served for one host at a time hangs up on a second one."""
         try:
-            self.link.synchronize()
+            self.link.synchronize(fills)
         except ConnectionLostError as error:
             what = f"{self.port} is busy: it closed the connection at once"
             raise DeviceError(what, "end the program that uses this board, then try again") from error
+
+    def _identify(self, chip_rev: str) -> None:
+        """Find out what firmware and chip there are; InputError when they are not what the user said."""
+        self.firmware = identify(self.link)
+        self.chip_rev, self.counts = chip_rev, "cycles of the board"
+        if isinstance(self.firmware, OwnFirmware):
+            self.chip_rev = self.firmware.facts.chip_rev
+            if chip_rev and chip_rev != self.chip_rev:
+                what = f"the board at {self.port} has chip revision {self.chip_rev}, --chip-rev says {chip_rev}"
+                raise InputError(what, "leave --chip-rev out: the board knows it")
+            if self.firmware.facts.clock == 0:
+                self.counts = "simulated instructions"
 
     def _forget(self) -> None:
         self._sessions.clear()
@@ -132,7 +152,7 @@ class LoadedModel:
     # As a Device it has this one session, which stays loaded.
     parallel = 1
 
-    def __init__(self, model: CompiledModel, board: Board, session: BoardSession) -> None:
+    def __init__(self, model: CompiledModel, board: Board, session: Session) -> None:
         self.model, self.session = model, session
         self.name, self.counts = board.name, board.counts
 

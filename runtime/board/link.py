@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
+from collections.abc import Sequence
 
 from ...compiler.errors import DeviceError
 from .packets import Command, Damage, Decoder, ErrorCode, Flag, Packet, encode
@@ -26,16 +28,21 @@ QUICK_FILLS = FILLS[:2]
 PIECE = 4096
 
 
+LINE_ADVICE = "check the cable, a shorter one or a lower --baud may help; if the board hangs, reset it"
+
+
 class RefusedError(DeviceError):
     """The board answered a request with an error; `code` is ErrorCode, or another number."""
 
-    def __init__(self, command: int, code: int) -> None:
-        names = {1: "checksum", 2: "unknown command", 3: "allocation failed", 4: "address not in an allocation"}
-        what = f"the board refused {_name(command)}: {names.get(code, f'error {code}')}"
-        super().__init__(
-            what, "reset the board; if that does not help, please report this with the firmware's version"
-        )
-        self.code = code
+    def __init__(self, answer: Packet) -> None:
+        self.code = answer.error_code
+        count = len(answer.payload) // 4
+        # What the error's row in firmware/PROTOCOL.md adds.
+        self.words: tuple[int, ...] = struct.unpack_from(f"<{count}I", answer.payload)[1:]
+        known = self.code in set(ErrorCode)
+        text = ErrorCode(self.code).name.lower().replace("_", " ") if known else "an unknown error"
+        what = f"the board refused {command_name(answer.command)}: {text} ({self.code})"
+        super().__init__(what, "reset the board; if that does not help, please report this with the firmware's name")
 
 
 class NoAnswerError(DeviceError):
@@ -91,19 +98,24 @@ class Link:
                 if found.flag == Flag.ANSWER:
                     return found.payload
                 if found.error_code != ErrorCode.CHECKSUM:
-                    raise RefusedError(command, found.error_code)
+                    raise RefusedError(found)
                 trouble = "the board received damaged packets"
                 continue
-            trouble = found.what if found else f"no answer within {limit:.1f} s"
-            if work and not found:
-                # What works for so long would work for as long again.
-                break
+            trouble = found.what if found else f"no answer within {limit:.1f} s{f' ({why})' if why else ''}"
             if once:
-                raise AnswerLostError(f"the answer to {_name(command)} was lost: {trouble}", _LINE_ADVICE)
-        because = f" ({why})" if why else ""
-        raise NoAnswerError(f"{_name(command)} failed: {trouble}{because}", _LINE_ADVICE)
+                self._settle(command, trouble)
+                raise AnswerLostError(f"the answer to {command_name(command)} was lost: {trouble}", LINE_ADVICE)
+        raise NoAnswerError(f"{command_name(command)} failed: {trouble}", LINE_ADVICE)
 
-    def synchronize(self, fills: tuple[int, ...] = FILLS) -> None:
+    def _settle(self, command: int, trouble: str) -> None:
+        """Synchronize after a request that must not be repeated; NoAnswerError when the board is busy with it."""
+        try:
+            self.synchronize()
+        except NoAnswerError as error:
+            what = f"{command_name(command)} failed: {trouble}, nor to PING after it"
+            raise NoAnswerError(what, "the code on the board hangs or has crashed it: reset the board") from error
+
+    def synchronize(self, fills: Sequence[int] = FILLS) -> None:
         """Bring both sides to a packet's beginning: zeros that end any packet, then a PING of its own.
 
         Everything that arrives before its echo is old and dropped. NoAnswerError when no echo comes.
@@ -139,16 +151,13 @@ class Link:
                 return found
 
 
-_LINE_ADVICE = "check the cable, a shorter one or a lower --baud may help; if the board hangs, reset it"
-
-
 def _answers(packet: Packet, command: int) -> bool:
     """True for the answer to a command. What arrived damaged may be answered under another command's number."""
-    if packet.flag == Flag.ERROR and packet.error_code == ErrorCode.CHECKSUM:
+    if packet.is_error(ErrorCode.CHECKSUM):
         return True
     return packet.flag != Flag.REQUEST and packet.command == command
 
 
-def _name(command: int) -> str:
+def command_name(command: int) -> str:
     """A command's name, or its number."""
     return Command(command).name if command in set(Command) else f"command {command:#04x}"

@@ -54,29 +54,50 @@ class Heap:
 
 @dataclass(frozen=True)
 class Info:
-    """What a board says of itself; `version` is (0, 0) for firmware from before GET_INFO."""
+    """What a board says of itself; `version` is (0, 0) for firmware from before GET_INFO.
+
+    `extension` is the version of p4c's own commands, 0 where there are none.
+    """
 
     name: str
     version: tuple[int, int]
     max_payload: int
-    max_allocations: int
+    extension: int = 0
 
     def describe(self) -> str:
         """In words, for lists."""
         return f"{self.name}, protocol {'.'.join(map(str, self.version))}" if self.version[0] else self.name
 
 
-OLDER = Info("P4-JIT before 1.0", (0, 0), LARGEST_PAYLOAD, 64)
+OLDER = Info("P4-JIT before 1.0", (0, 0), LARGEST_PAYLOAD)
 
 
 class P4Jit:
     """A board with P4-JIT firmware. Addresses are those of the chip."""
 
-    def __init__(self, link: Link, info: Info, *, short_heads: bool) -> None:
+    def __init__(self, link: Link, info: Info) -> None:
         self.link, self.info = link, info
-        self._pad = b"" if short_heads else bytes(4)
-        # Bytes that an ALLOC may have taken whose answer was lost.
+        # Bytes that an ALLOC took whose answer was lost.
         self.lost_bytes = 0
+        # What fills up the head of WRITE and READ.
+        self._pad = bytes(4)
+
+    def find_heads(self) -> None:
+        """Find out by a WRITE whether this firmware takes the older, shorter heads; some that announces 1.0 does.
+
+        With the older head, what fills up the newer one counts as data.
+        """
+        address = self.alloc(128, "any", 128)
+        if not address:
+            heap = self.heap()
+            what = f"the board has no 128 bytes free (internal {heap.free_internal:,}, PSRAM {heap.free_psram:,})"
+            raise DeviceError(what, "reset the board: somebody left memory allocated")
+        try:
+            request = struct.pack("<III", address, 0, 0)
+            written, _ = struct.unpack("<II", self.link.request(Command.WRITE, request, answer=8))
+            self._pad = bytes(4) if written == 4 else b""
+        finally:
+            self.free(address)
 
     def alloc(self, size: int, region: str, alignment: int) -> int:
         """The address of `size` fresh bytes, or 0 when the board has none."""
@@ -101,13 +122,17 @@ class P4Jit:
         """Give memory back; an address that the board does not know is free already."""
         # Older firmware does not know its addresses: freeing one twice would break its heap.
         once = not self.info.version[0]
-        try:
-            self.link.request(Command.FREE, struct.pack("<I", address), answer=4, once=once)
-        except RefusedError as error:
-            if error.code != ErrorCode.INVALID_ADDRESS:
-                raise
-        except AnswerLostError:
-            self.link.synchronize()
+        before = self.heap() if once else None
+        while True:
+            try:
+                self.link.request(Command.FREE, struct.pack("<I", address), answer=4, once=once)
+            except RefusedError as error:
+                if error.code != ErrorCode.INVALID_ADDRESS:
+                    raise
+            except AnswerLostError:
+                if self.heap() == before:
+                    continue
+            return
 
     def write(self, address: int, data: bytes, advance: Advance = _nothing) -> None:
         """Copy bytes to the board and write its caches back; `advance` hears of every part."""
@@ -156,38 +181,19 @@ class P4Jit:
 
 def read_info(payload: bytes) -> Info:
     """The board's words about itself; DeviceError when it speaks another version of the protocol."""
-    major, minor, _, max_payload, _, max_allocations, name = INFO.unpack_from(payload)
+    major, minor, extension, max_payload, _, _, name = INFO.unpack_from(payload)
     if major != VERSION:
         what = f"the board speaks version {major}.{minor} of the protocol, expected {VERSION}.x"
         raise DeviceError(what, "flash the firmware that belongs to this version of p4c, or P4-JIT 1.0")
     text = name.rstrip(b"\0").decode("ascii", "replace")
-    return Info(f"P4-JIT {text}".strip(), (major, minor), max_payload, max_allocations)
+    return Info(text if extension else f"P4-JIT {text}", (major, minor), max_payload, extension)
 
 
-def identify(link: Link) -> P4Jit:
-    """Ask a board what firmware it has. Nothing stays allocated on it."""
+def ask_info(link: Link) -> Info:
+    """What the board at the other end says of itself."""
     try:
-        info = read_info(link.request(Command.GET_INFO, answer=INFO.size))
+        return read_info(link.request(Command.GET_INFO, answer=INFO.size))
     except RefusedError as error:
         if error.code != ErrorCode.UNKNOWN_COMMAND:
             raise
-        info = OLDER
-    return P4Jit(link, info, short_heads=_has_short_heads(link, info))
-
-
-def _has_short_heads(link: Link, info: Info) -> bool:
-    """Whether WRITE takes the older head, as the board itself shows.
-
-    Some firmware that announces 1.0 still has it. With the older head, what fills up the newer one counts as data.
-    """
-    probe = P4Jit(link, info, short_heads=False)
-    address = probe.alloc(128, "any", 128)
-    if not address:
-        heap = probe.heap()
-        what = f"the board has no 128 bytes free (internal {heap.free_internal:,}, PSRAM {heap.free_psram:,})"
-        raise DeviceError(what, "reset the board: somebody left memory allocated")
-    try:
-        written, _ = struct.unpack("<II", link.request(Command.WRITE, struct.pack("<III", address, 0, 0), answer=8))
-    finally:
-        probe.free(address)
-    return int(written) == 8
+        return OLDER

@@ -12,6 +12,7 @@ from ..device import ALL_STEPS, Progress, RunResult, no_progress
 from .link import AnswerLostError
 from .p4jit import P4Jit
 from .program import Program
+from .transport import ConnectionLostError
 
 # An inference takes no longer than this many cycles for each multiply-accumulate, and for each byte it occupies:
 # scalar code in PSRAM stays far below (docs/performance.md). With CYCLES_PER_SECOND it makes a run's time limit.
@@ -64,9 +65,18 @@ class BoardSession:
     def close(self) -> None:
         """Free what the program occupies; a board that has gone away has freed it itself."""
         self.open = False
+        trouble: DeviceError | None = None
         while self._bases:
             _, address = self._bases.popitem()
-            self._firmware.free(address)
+            try:
+                self._firmware.free(address)
+            except ConnectionLostError:
+                raise
+            except DeviceError as error:
+                # The others can perhaps be freed.
+                trouble = error
+        if trouble is not None:
+            raise trouble
 
     def _allocated(self, segment: Segment) -> int:
         address = self._firmware.alloc(segment.size, segment.region, segment.alignment)

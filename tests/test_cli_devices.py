@@ -1,0 +1,84 @@
+"""`--device`, `p4c devices` and the lists of ports, on emulated boards."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from p4c.backend.cache import CACHE_VARIABLE
+from p4c.cli import main
+from p4c.runtime.board import ports
+from p4c.runtime.board.ports import registered, registration, registry
+
+from .foreign_firmware import ForeignFirmware
+from .test_cli import output_json
+
+
+@pytest.fixture
+def firmware():
+    with ForeignFirmware() as running:
+        yield running
+        assert running.used == 0
+
+
+@pytest.fixture
+def no_boards(folder, monkeypatch):
+    """No serial port, and an empty list of virtual boards; the folder of that list."""
+    boards = folder / "boards"
+    boards.mkdir()
+    monkeypatch.setattr(ports, "registry", lambda: boards)
+    monkeypatch.setattr(ports.list_ports, "comports", list)
+    return boards
+
+
+def test_run_and_verify_on_a_board(folder, firmware, capsys):
+    device = ["--device", firmware.url, "--chip-rev", "v3"]
+    assert main(["run", "small.onnx", "--input", "data.npz", "-o", "here.npy"]) == 0
+    assert main(["run", "small.onnx", "--input", "data.npz", "-o", "there.npy", *device]) == 0
+    np.testing.assert_array_equal(np.load("here.npy"), np.load("there.npy"), strict=True)
+    assert main(["verify", "small.onnx", "--data", "data.npz", *device]) == 0
+    out = capsys.readouterr().out
+    assert "5 of 5 rows identical to onnxruntime" in out
+    assert "cycles of the board per inference" in out
+    layers = output_json(capsys, "verify", "small.onnx", "--data", "data.npz", "--layers", *device)
+    assert (layers["identical"], layers["first_divergence"]) == (5, None)
+
+
+def test_simd_code_needs_a_known_chip(folder, firmware, capsys):
+    assert main(["run", "small.onnx", "--input", "data.npz", "--device", firmware.url]) == 2
+    assert "does not say its chip revision" in capsys.readouterr().err
+    assert main(["run", "small.onnx", "--input", "data.npz", "--no-pie", "--device", firmware.url]) == 0
+
+
+def test_devices_and_auto(no_boards, firmware, capsys):
+    assert main(["devices"]) == 0
+    assert "no USB port and no virtual board" in capsys.readouterr().out
+    auto = ["run", "small.onnx", "--input", "data.npz", "--no-pie", "--device", "auto"]
+    assert main(auto) == 3
+    assert "no board answers" in capsys.readouterr().err
+    with registration(firmware.url, "a test"):
+        found = output_json(capsys, "devices")["devices"]
+        assert [(one["name"], one["board"]) for one in found] == [(firmware.url, "P4-JIT 1.0.0, protocol 1.0")]
+        assert main(["devices"]) == 0
+        assert firmware.url in capsys.readouterr().out
+        assert main(auto) == 0
+        with ForeignFirmware("older") as other, registration(other.url, "another"):
+            capsys.readouterr()
+            assert main(auto) == 3
+            assert "2 boards answer" in capsys.readouterr().err
+
+
+def test_stale_registrations_are_removed(no_boards):
+    with ForeignFirmware() as gone:
+        url = gone.url
+    (no_boards / "1.json").write_text(json.dumps({"url": url, "text": "gone"}))
+    (no_boards / "2.json").write_text("{")
+    assert registered() == []
+    assert list(no_boards.iterdir()) == []
+
+
+def test_the_registry_lies_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert registry() == tmp_path.resolve() / "boards"
