@@ -16,7 +16,7 @@ import p4c
 ROOT = Path(p4c.__file__).parent
 PROJECT = ROOT / "pyproject.toml"
 # Folders of the repository that are not part of the package.
-OUTSIDE = {"benchmarks", "build", "dist", "docs", "examples", "firmware", "tests"}
+OUTSIDE = {"benchmarks", "build", "dist", "docs", "examples", "tests"}
 HEAVY = {"numpy", "onnx", "onnxruntime", "onnx_ir", "networkx", "lark", "rich", "capstone", "elftools", "serial"}
 
 pytestmark = pytest.mark.skipif(not PROJECT.exists(), reason="the package is not installed from a checkout")
@@ -88,7 +88,7 @@ def test_the_front_door_is_light(arguments):
 def wheel(tmp_path_factory):
     """The members of a wheel built from a copy, so that no folder `build` is left or looked at."""
     folder = tmp_path_factory.mktemp("wheel")
-    ignored = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "*.p4c", "tests", "firmware")
+    ignored = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "*.p4c", "tests")
     shutil.copytree(ROOT, folder / "source", ignore=ignored)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     result = subprocess.run(

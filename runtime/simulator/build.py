@@ -21,12 +21,32 @@ from .timing_header import timing_header_text
 
 # By name, so that a file half written beside them breaks no build.
 PROGRAMS = (
-    *("compressed.c", "csr.c", "decode.c", "execute_fast.c", "execute_timed.c", "float32.c", "loops.c", "memory.c"),
+    *(
+        "compressed.c",
+        "csr.c",
+        "decode.c",
+        "devices.c",
+        "execute_fast.c",
+        "execute_timed.c",
+        "float32.c",
+        "loops.c",
+        "machine.c",
+    ),
+    *("memory.c",),
     *("pie_accumulate.c", "pie_arithmetic.c", "pie_decode.c", "pie_memory.c", "pie_move.c", "pie_readout.c"),
     *("pie_shift.c", "pie_state.c", "sim.c", "timing.c", "timing_slots.c"),
 )
 HEADERS = (
-    *("cache.h", "execute_handlers.h", "execute_loop.h", "float32.h", "instructions.h", "pie.h", "pie_lanes.h"),
+    *(
+        "cache.h",
+        "execute_handlers.h",
+        "execute_loop.h",
+        "float32.h",
+        "instructions.h",
+        "machine.h",
+        "pie.h",
+        "pie_lanes.h",
+    ),
     *("sim.h", "state.h", "timing.h"),
 )
 

@@ -1,4 +1,5 @@
 /* csr.c: control and status registers: one table for those that only store, code for the others. */
+#include "machine.h"
 #include "state.h"
 
 /* mcycle and minstret have no bits of their own: they are cycles and instructions so far plus an offset. */
@@ -35,7 +36,7 @@ static const struct csr_row {
     {0x341, 0, 0xfffffffe},                                     /* mepc */
     {0x342, 0, 0xffffffff},                                     /* mcause */
     {0x343, 0, 0xffffffff},                                     /* mtval */
-    {0x344, 0, 0},                                              /* mip */
+    {CSR_INTERRUPT_PENDING, 0, 0},                              /* mip: see machine.h */
     {CSR_LOOP_STATE, 0, 0x3},
     {CSR_PIE_STATE, 0, 0x3},
     {0xf11, 0, 0},   /* mvendorid */
@@ -77,7 +78,8 @@ bool p4c_csr_read(const struct p4c_sim *sim, uint32_t number, uint32_t *value) {
     if (p4c_loop_read(&sim->loops, number, value)) return true;
     size_t row = find_csr(number);
     if (row == CSR_COUNT) return false;
-    *value = sim->csr[row];
+    bool pending = number == CSR_INTERRUPT_PENDING && sim->machine != NULL;
+    *value = pending ? p4c_machine_pending(sim) : sim->csr[row];
     return true;
 }
 

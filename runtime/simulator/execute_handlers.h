@@ -132,10 +132,12 @@
     REGISTER(rem, remainder_of(a, b))
     REGISTER(remu, b == 0 ? a : a % b)
 
-    /* One core, in order, that notices code written by stores at once; wfi may always do nothing. */
+    /* One core, in order, that notices code written by stores at once. */
     HANDLER(fence, )
     HANDLER(fence_i, )
-    HANDLER(wfi, )
+    /* wfi may always do nothing, and does so where no interrupt can ever come. */
+    HANDLER(wfi, if (sim->machine != NULL) { ip += length / 2; goto wait; })
+    HANDLER(mret, if (sim->machine == NULL) goto illegal; goto trap_return;)
 
     CSR_ACCESS(csrrw, true, RS1)
     CSR_ACCESS(csrrs, ip->rs1 != 0, old | RS1)

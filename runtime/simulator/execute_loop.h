@@ -163,6 +163,16 @@ op_pie_memory: {
 
 #include "execute_handlers.h"
 
+wait:
+    reason = P4C_SIM_WAIT;
+    sim->pc = PC();
+    goto stop;
+
+trap_return:
+    reason = P4C_SIM_TRAP_RETURN;
+    sim->pc = PC();
+    goto stop;
+
 host_call:
     reason = P4C_SIM_HOST_CALL;
     goto not_executed;

@@ -60,6 +60,7 @@
     X(ecall, 0x00000073, 0xffffffff, NONE)           \
     X(ebreak, 0x00100073, 0xffffffff, NONE)          \
     X(wfi, 0x10500073, 0xffffffff, NONE)             \
+    X(mret, 0x30200073, 0xffffffff, NONE)            \
     /* Zifencei, Zicsr */                            \
     X(fence_i, 0x0000100f, 0x0000707f, NONE)         \
     X(csrrw, 0x00001073, 0x0000707f, CSR)            \

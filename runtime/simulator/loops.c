@@ -124,3 +124,8 @@ bool p4c_loop_write(struct loop_state *loops, uint32_t number, uint32_t value) {
     loops->after = NOWHERE;
     return true;
 }
+
+void p4c_loop_rest(struct loop_state *loops) {
+    loops->count[0] = loops->count[1] = 0;
+    loops->after = NOWHERE;
+}

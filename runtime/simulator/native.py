@@ -28,6 +28,7 @@ class Reason(IntEnum):
     RETURN = 1
     HOST_CALL = 2
     FAULT = 3
+    WAIT = 4
 
 
 class Fault(IntEnum):
@@ -140,6 +141,10 @@ _FUNCTIONS = {
     "p4c_sim_cool": (None, (c_void_p,)),
     "p4c_sim_set_markers": (c_int, (c_void_p, ctypes.POINTER(c_uint32), c_uint32)),
     "p4c_sim_take_marks": (c_uint32, (c_void_p, ctypes.POINTER(Mark), c_uint32)),
+    "p4c_sim_attach_devices": (c_int, (c_void_p,)),
+    "p4c_sim_uart_feed": (c_int, (c_void_p, c_void_p, c_uint32)),
+    "p4c_sim_uart_take": (c_uint32, (c_void_p, c_void_p, c_uint32)),
+    "p4c_sim_pass_time": (None, (c_void_p, c_uint32)),
     "p4c_sim_map_mmio": (c_int, (c_void_p, c_uint32, c_uint32, MmioRead, MmioWrite, c_void_p)),
 }
 

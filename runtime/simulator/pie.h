@@ -132,6 +132,7 @@ bool p4c_loop_set(struct p4c_sim *sim, const struct pie_instruction *i, uint32_t
 bool p4c_loop_step(struct p4c_sim *sim, uint32_t pc, uint32_t length, uint32_t *target);
 bool p4c_loop_read(const struct loop_state *loops, uint32_t number, uint32_t *value); /* CSRs: false if it is none */
 bool p4c_loop_write(struct loop_state *loops, uint32_t number, uint32_t value);
+void p4c_loop_rest(struct loop_state *loops); /* as if none were set up */
 static inline bool loops_active(const struct loop_state *loops) {
     return (loops->count[0] | loops->count[1]) != 0;
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "machine.h"
 #include "state.h"
 
 struct p4c_sim *p4c_sim_create(const struct p4c_sim_config *config) {
@@ -28,14 +29,23 @@ void p4c_sim_destroy(struct p4c_sim *sim) {
     if (sim == NULL) return;
     p4c_memory_destroy(sim);
     p4c_timing_destroy(sim);
+    p4c_machine_destroy(sim);
     free(sim);
 }
 
-void p4c_sim_run(struct p4c_sim *sim, uint64_t max_instructions, struct p4c_sim_stop *stop) {
+void p4c_execute(struct p4c_sim *sim, uint64_t max_instructions) {
     if (sim->timing != NULL) {
         p4c_execute_timed(sim, max_instructions);
     } else {
         p4c_execute_fast(sim, max_instructions);
+    }
+}
+
+void p4c_sim_run(struct p4c_sim *sim, uint64_t max_instructions, struct p4c_sim_stop *stop) {
+    if (sim->machine != NULL) {
+        p4c_machine_run(sim, max_instructions);
+    } else {
+        p4c_execute(sim, max_instructions);
     }
     *stop = sim->stop;
 }

@@ -16,9 +16,9 @@
  *     p4c_sim_run(sim, 1000000, &stop);                     (stop.reason is P4C_SIM_RETURN)
  *
  * No traps are taken: whatever would trap on the chip ends the run with a record of what happened,
- * which says more than a handler inside the guest could. Interrupts do not exist. Differences from
- * the chip that a program can see: FPU always on (mstatus.FS reads Dirty), mtvec is stored but not
- * used, and a store to code is seen at once instead of after fence.i.
+ * which says more than a handler inside the guest could. Only a simulator with devices takes them, and
+ * interrupts, see p4c_sim_attach_devices. Differences from the chip that a program can see: FPU always on
+ * (mstatus.FS reads Dirty), and a store to code is seen at once instead of after fence.i.
  *
  * The host must be little-endian. Nothing of the operating system is used but malloc and free.
  */
@@ -55,6 +55,8 @@ enum p4c_sim_reason {
     P4C_SIM_RETURN,    /* pc reached P4C_SIM_RETURN_ADDRESS */
     P4C_SIM_HOST_CALL, /* ecall; pc stands on it: serve it, add 4 to pc, run again */
     P4C_SIM_FAULT,     /* see enum p4c_sim_fault; pc stands on the instruction, which had no effect */
+    P4C_SIM_WAIT,      /* with devices only: wfi, and no interrupt is pending; pc stands behind it */
+    P4C_SIM_TRAP_RETURN, /* the simulator's own, never seen */
 };
 
 /* What went wrong. In brackets: what `address` of the record holds. */
@@ -181,5 +183,23 @@ typedef uint32_t (*p4c_sim_mmio_read)(void *context, uint32_t offset, uint32_t s
 typedef void (*p4c_sim_mmio_write)(void *context, uint32_t offset, uint32_t size, uint32_t value);
 P4C_SIM_API int p4c_sim_map_mmio(struct p4c_sim *sim, uint32_t base, uint32_t size, p4c_sim_mmio_read read,
                                  p4c_sim_mmio_write write, void *context);
+
+/* Make the core a machine for bare-metal programs, once and for ever:
+ *   UART0     0x500ca000   FIFO (0x00), INT_ENA bit 0: bytes wait (0x0c), STATUS: received bytes, at most 128 (0x1c)
+ *   SYSTIMER  0x500e2000   unit 0, 16 ticks per microsecond: OP (0x04), VALUE_HI, _LO (0x40, 0x44), and its
+ *                          alarm, by level: TARGET0_HI, _LO (0x1c, 0x20), INT_ENA bit 0 (0x64)
+ * Where mtvec is not 0, faults and ecall trap to it with the causes of the privileged manual (24: what only strict
+ * simulators report), and so do the timer (7) and the UART (11) if mie and mstatus.MIE let them; a fault of the
+ * handler's first instruction ends the run. Traps are not vectored. An active hardware loop rests until mret.
+ * wfi ends the run with P4C_SIM_WAIT until bytes are fed or time passes. Returns 1, or 0 without memory. */
+P4C_SIM_API int p4c_sim_attach_devices(struct p4c_sim *sim);
+
+/* The other end of the UART's line, which is as fast as the program and loses nothing: bytes for it (1, or 0 without
+ * memory), and up to `capacity` of those it has sent. */
+P4C_SIM_API int p4c_sim_uart_feed(struct p4c_sim *sim, const uint8_t *data, uint32_t size);
+P4C_SIM_API uint32_t p4c_sim_uart_take(struct p4c_sim *sim, uint8_t *data, uint32_t capacity);
+
+/* Time passes on the timer, while the core waits; mcycle stands. */
+P4C_SIM_API void p4c_sim_pass_time(struct p4c_sim *sim, uint32_t microseconds);
 
 #endif

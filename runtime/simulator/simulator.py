@@ -215,6 +215,28 @@ class Simulator:
             raise ValueError(f"the range {base:#x}..{base + size:#x} cannot be mapped")
         self._callbacks.extend(callbacks)  # C holds no reference that Python would count
 
+    def attach_devices(self) -> None:
+        """Give the core a UART, a timer, traps and interrupts, as sim.h says; once."""
+        if not self._library.p4c_sim_attach_devices(self._handle):
+            raise ValueError("the devices are attached already, or their addresses are taken")
+
+    def uart_feed(self, data: bytes) -> None:
+        """Put bytes on the line to the UART."""
+        if not self._library.p4c_sim_uart_feed(self._handle, data, len(data)):
+            raise MemoryError("no memory for the bytes that wait for the UART")
+
+    def uart_take(self) -> bytes:
+        """All that the UART has sent since it was last asked."""
+        buffer = ctypes.create_string_buffer(1 << 16)
+        taken = b""
+        while size := self._library.p4c_sim_uart_take(self._handle, buffer, len(buffer)):
+            taken += buffer.raw[:size]
+        return taken
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass on the timer while the core waits."""
+        self._library.p4c_sim_pass_time(self._handle, round(seconds * 1e6))
+
     def run(self, max_instructions: int) -> StopRecord:
         """Execute from pc until something ends the run, and say what; faults are in the record."""
         record, executed = StopRecord(), 0

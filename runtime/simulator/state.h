@@ -92,7 +92,8 @@ struct p4c_sim {
     uint32_t chip_revision;
     struct pie_state pie;
     struct loop_state loops;
-    struct timing *timing; /* NULL: a cycle is an instruction */
+    struct timing *timing;   /* NULL: a cycle is an instruction */
+    struct machine *machine; /* NULL: no devices, and no traps are taken */
     struct page *pages;
     struct region regions[MAX_REGIONS];
     uint32_t region_count;
@@ -121,12 +122,16 @@ uint32_t p4c_expand_compressed(uint32_t half);
 #define CSR_LOOP_STATE 0x7f1 /* 0 off, 1 initial, 2 clean, 3 dirty */
 #define CSR_PIE_STATE 0x7f2  /* as CSR_LOOP_STATE, of the SIMD unit (ESP-IDF csr_pie.h) */
 void p4c_csr_reset(struct p4c_sim *sim);
+#define CSR_INTERRUPT_PENDING 0x344
 bool p4c_csr_read(const struct p4c_sim *sim, uint32_t number, uint32_t *value);
 bool p4c_csr_write(struct p4c_sim *sim, uint32_t number, uint32_t value);
 
 /* execute_fast.c, execute_timed.c: run until something ends the run; fill sim->stop, sim->pc and the counters. */
 void p4c_execute_fast(struct p4c_sim *sim, uint64_t max_instructions);
 void p4c_execute_timed(struct p4c_sim *sim, uint64_t max_instructions);
+
+/* sim.c: the one of the two that fits. */
+void p4c_execute(struct p4c_sim *sim, uint64_t max_instructions);
 
 /* timing.c: cycles so far, instructions where there is no timing model; the host starts something new. */
 uint64_t p4c_timing_cycles(const struct p4c_sim *sim);

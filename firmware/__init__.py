@@ -1,0 +1,1 @@
+"""The board's side: C sources that travel with the package."""

@@ -1,0 +1,1 @@
+"""The portable core: the protocol, the loader, the table of allocations."""

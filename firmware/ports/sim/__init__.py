@@ -1,0 +1,1 @@
+"""The core on the simulated chip, bare metal."""
