@@ -6,11 +6,12 @@
             ...                      # a slice is over: feed more, or look at the clock
         answer = board.take()        # bytes from the board to the host
 
-A server on top of it (a socket, a pty) needs four calls. `feed` puts bytes on the line at any time between two runs,
-also while code of the host's runs on the board. `run` executes a slice, lets go of the GIL meanwhile, and returns True
-when the firmware waits for bytes and has nothing else to do. `take` gets what was sent. `pass_time` tells a board that
-waits that nothing came for a while: only then can a packet that stopped half-way time out, because simulated time
-stands still while the core waits. While the core works, simulated time is its cycles at 360 MHz.
+A server on top of it (a socket, a pty) needs four calls. `feed` puts bytes on the line at any time between two
+runs, also while code of the host's runs on the board. `run` executes a slice, lets go of the GIL meanwhile, and
+returns True when the firmware waits for bytes and has nothing else to do. `take` gets what was sent. `pass_time`
+tells a board that waits that nothing came for a while: only then can a packet that stopped half-way time out,
+because simulated time stands still while the core waits. While the core works, simulated time is its cycles at 360
+MHz.
 
 The board is as after power-up; RESET with mode 2 restarts it as it would the chip, and `restarts` survive.
 """
