@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -170,6 +171,12 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input-exponent", action="append", default=[], metavar="[NAME=]E", help="quantize an input by 2^-E")
     add("--calibrate", type=Path, metavar="FILE", help="pick the input exponent from this data")
     add("--normalize", metavar="M..,S..", help="pixels to inputs: (x/255 - mean)/std per channel, or none")
+    add(
+        "--ram-budget",
+        type=byte_count,
+        metavar="SIZE",
+        help="L2MEM for arena and weights: bytes, K or M; default 256K",
+    )
     add("--no-pie", action="store_true", help="use scalar kernels only, without the vector unit")
     add("-v", "--verbose", action="store_true", help="say more")
     add("--json", action="store_true", help="machine-readable output")
@@ -197,6 +204,14 @@ def positive_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)
+
+
+def byte_count(text: str) -> int:
+    """The type of an option that is a size: bytes, or with K or M behind it."""
+    match = re.fullmatch(r"(\d+)([KM]?)B?", text.upper())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 448K, 1M or 262144")
+    return int(match[1]) << {"": 0, "K": 10, "M": 20}[match[2]]
 
 
 def _pairs(flag: str, texts: Sequence[str], *, nameless: bool) -> dict[str, int]:
@@ -232,6 +247,7 @@ def compile_options(options: argparse.Namespace) -> Options:
         normalize=None if options.normalize is None else Normalization.parse(options.normalize),
         dump_ir=options.dump_ir,
         pie=not options.no_pie,
+        ram_budget=options.ram_budget,
     )
 
 

@@ -34,7 +34,8 @@ class Options:
 
     `input_dims` and `input_exponents` complete the model, `calibrate` is a data file that picks the exponents of
     inputs without quantizer, `normalize` says how pixels become inputs. `dump_ir` is "" for every pass, a pass name
-    for one, None for none. Without `pie` only scalar kernels are used.
+    for one, None for none. Without `pie` only scalar kernels are used. `ram_budget` is how many bytes of internal
+    memory arena and weights may take, the target's own if None.
     """
 
     name: str = ""
@@ -46,6 +47,7 @@ class Options:
     normalize: Normalization | None = None
     dump_ir: str | None = None
     pie: bool = True
+    ram_budget: int | None = None
 
 
 def default_output(source: Path) -> Path:
@@ -115,10 +117,19 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
             oracle = Oracle(imported.model, imported.tensors, imported.input_params)
             warnings = imported.warnings
         integer = run_passes(graph, observe, after=after)
-        plan = lower(integer, ESP32P4, pie=options.pie)
+        plan = lower(integer, ESP32P4, pie=options.pie, ram_budget=options.ram_budget)
     except ModelError as error:
         raise ModelError([*error.problems, *further_problems(error)], file=error.file or str(source)) from error
-    return Planned(name, plan, oracle, (*warnings, *doubts(integer)), dumps)
+    return Planned(name, plan, oracle, (*warnings, *doubts(integer), *crowded(plan)), dumps)
+
+
+def crowded(plan: Plan) -> list[Problem]:
+    """A warning where the arena had to leave internal memory."""
+    if plan.arena_region == "l2mem":
+        return []
+    size = plan.arena_bytes + plan.input_bytes + plan.output_bytes
+    what = f"arena, inputs and outputs take {size:,} bytes, more than --ram-budget: they lie in PSRAM, which is slow"
+    return [Problem(what, "raise --ram-budget if the chip has room", warning=True)]
 
 
 def further_problems(error: ModelError) -> list[Problem]:

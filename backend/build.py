@@ -17,7 +17,7 @@ from .image import CONTROL_BYTES, CONTROL_MAGIC, Image, Segment, write_image
 from .naming import prefix
 from .pie.header import header_text
 from .stack import UnboundedStackError, stack_bound
-from .target import Target
+from .target import Target, lines
 from .toolchain import Toolchain
 
 # Two bases that differ in every field of an address that an instruction could hold.
@@ -79,7 +79,7 @@ def _sources(plan: Plan, model: str, chip_revision: str, pixels: PixelTable | No
     sources = {
         f"{prefix(model)}.c": emit_source(plan, model).encode(),
         f"{prefix(model)}.h": emit_header(plan, model, stack_bound=None, pixels=pixels).encode(),
-        "weights.bin": plan.weights,
+        **{f"{weights.name}.bin": weights.data for weights in plan.weights},
     }
     for name in sorted(entry.name for entry in files(f"{__package__}.csrc").iterdir()):
         if name.endswith(".h"):
@@ -107,14 +107,9 @@ def _link(folder: Path, toolchain: Toolchain, base: int) -> bytes:
 
 def make_image(plan: Plan, elf: Elf, target: Target, chip_revision: str, stack: int) -> Image:
     """The image of linked code: input and output blocks stand behind the arena, each on lines of their own."""
-
-    def lines(size: int) -> int:
-        return -(-size // target.line) * target.line
-
-    arena = lines(plan.arena_bytes)
-    input_bytes, output_bytes = lines(plan.input_bytes), lines(plan.output_bytes)
+    arena = lines(plan.arena_bytes, target)
+    input_bytes, output_bytes = lines(plan.input_bytes, target), lines(plan.output_bytes, target)
     working = max(arena + input_bytes + output_bytes, target.line)
-    internal = len(elf.flat) + working + len(plan.weights) <= target.internal_budget
     assert elf.flat[:4] == CONTROL_MAGIC and len(elf.flat) >= CONTROL_BYTES  # noqa: PT018
     return Image(
         chip_revision=target.chip_revisions[chip_revision],
@@ -126,9 +121,9 @@ def make_image(plan: Plan, elf: Elf, target: Target, chip_revision: str, stack: 
         stack_bytes=stack,
         steps=len(plan.steps),
         segments=(
-            Segment("code", "l2mem", target.line, lines(len(elf.flat)), elf.flat),
-            Segment("weights", "l2mem" if internal else "psram", target.line, lines(len(plan.weights)), plan.weights),
-            Segment("arena", "l2mem", target.line, working),
+            Segment("code", "l2mem", target.line, lines(len(elf.flat), target), elf.flat),
+            *(Segment(w.name, w.region, target.line, lines(len(w.data), target), w.data) for w in plan.weights),
+            Segment("arena", plan.arena_region, target.line, working),
         ),
     )
 

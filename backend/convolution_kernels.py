@@ -7,6 +7,7 @@ import numpy as np
 from ..compiler.ir import Array, TensorType
 from ..compiler.ops.convolution import conv_shape
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+from ..compiler.schedule import Blocks, rows_per_tile
 from .channels import (
     ALIKE_ROUNDING,
     ALIKE_SHIFTS,
@@ -19,6 +20,7 @@ from .channels import (
 )
 from .conditions import LANES, ONE_IMAGE, SIGNED, VECTOR_INPUT, VECTOR_OUTPUT, VECTOR_PIXELS
 from .overlays import windows
+from .timing import cost_model
 
 
 def _conv2d_parameters(call: Invocation) -> Fields:
@@ -46,7 +48,7 @@ def _pairs_parameters(call: Invocation) -> Fields:
     """The same for pairs of neighbouring output pixels as one pixel of 16 channels: the union of their kernels."""
     fields = dict(_conv2d_parameters(call))
     strides, kernel, out = call.node.ints("strides"), call.operand(1).shape, call.node.type.shape
-    pair = {"kernel_w": kernel[3] + strides[1], "stride_w": 2 * strides[1], "pairs": 1}
+    pair = {"kernel_w": kernel[3] + strides[1], "stride_w": 2 * strides[1], "pairs": 1, "tile": out[2]}
     return {**fields, **pair, "out_w": out[3] // 2, "out_x": 2 * LANES, "out_c": LANES}
 
 
@@ -65,7 +67,37 @@ def _rest(call: Invocation) -> int:
 
 def _conv2d_pie_parameters(call: Invocation) -> Fields:
     """The record of the PIE form."""
-    return {**_conv2d_parameters(call), "rest": _rest(call)}
+    fields = dict(_conv2d_parameters(call))
+    tile, rows = _tile(call), int(str(fields["out_h"]))
+    if rows == 1 < call.node.type.shape[2]:
+        # One long row of pixels without neighbours: as many rows as there are tiles.
+        tiles, image = -(-call.node.type.shape[2] // tile), call.node.type.shape
+        if image[2] % tile == 0 and tiles > 1:
+            for side in ("in", "out"):
+                fields |= {f"{side}_h": tiles, f"{side}_w": tile * image[3]}
+            fields["in_y"] = tile * image[3] * int(str(fields["in_x"]))
+        tile = 1
+    return {**fields, "tile": tile, "rest": _rest(call)}
+
+
+def _tile(call: Invocation) -> int:
+    """The rows that all blocks of channels go over before the next rows begin."""
+    x, w, y = call.operand(0), call.operand(1).shape, call.node.type
+    if _pools(call):
+        return conv_shape(call.node, [x, call.operand(1)])[2]
+    row, stride = _input_steps(x)["in_y"], call.node.ints("strides")[0]
+    overlap = max(0, (w[2] - 1) * call.node.ints("dilations")[0] + 1 - stride)
+    block = w[2] * w[3] * x.shape[1] * LANES
+    layer = Blocks(y.shape[2], stride * row, overlap * row, y.shape[3] * y.pitch, -(-y.shape[1] // LANES), block)
+    return rows_per_tile(layer, cost_model())
+
+
+def _conv2d_passes(call: Invocation) -> int:
+    """Weights are read again for each tile; those of a block too large for half the L1 cache for each pixel."""
+    w, y = call.operand(1).shape, call.node.type.shape
+    if w[2] * w[3] * call.operand(0).shape[1] * LANES > cost_model().l1_bytes // 2:
+        return y[2] * y[3]
+    return -(-y[2] // _tile(call))
 
 
 def _conv2d_pie_constants(call: Invocation) -> dict[str, Array | None]:
@@ -341,6 +373,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
             *(QUANTIZED, READABLE_PIXELS, VECTOR_OUTPUT, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
         ),
         constants=_conv2d_pie_constants,
+        passes=_conv2d_passes,
         scratch=_conv2d_pie_scratch,
         uses_scratch=True,
         pie=True,

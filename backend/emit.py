@@ -24,7 +24,7 @@ class LayerFunction:
 
 def layer_key(step: Step) -> tuple[object, ...]:
     """The kernel, its constant parameters, and which of its optional arguments are absent."""
-    absent = tuple(name for name, offset in step.constants.items() if offset is None)
+    absent = tuple(name for name, address in step.constants.items() if address is None)
     return (step.kernel.symbol, len(step.operands), repr(step.parameters), absent, step.scratch is None)
 
 
@@ -66,7 +66,7 @@ def _emit_function(out: CWriter, function: LayerFunction) -> None:
     step = function.step
     count = len(step.operands)
     inputs = ["x"] if count == 1 else [f"x{index}" for index in range(count)]
-    present = [name for name, offset in step.constants.items() if offset is not None]
+    present = [name for name, address in step.constants.items() if address is not None]
     declared = [*(f"const void *{name}" for name in (*inputs, *present)), "void *y"]
     gathered = [f"(const void *const[]){{{', '.join(inputs)}}}"]
     passed = [
@@ -115,8 +115,9 @@ def _emit_run(out: CWriter, plan: Plan, model: str, functions: dict[tuple[object
     out.line(f"int {prefix(model)}_run_steps(const struct {prefix(model)}_io *io, uint32_t steps)")
     with out.block():
         out.line("uint8_t *arena = io->arena;")
-        out.line("const uint8_t *weights = io->weights;")
-        out.line("(void)arena, (void)weights;")
+        for weights in plan.weights:
+            out.line(f"const uint8_t *{weights.name} = io->{weights.name};")
+        out.line(f"(void)arena, {', '.join(f'(void){weights.name}' for weights in plan.weights)};")
         for index, step in enumerate(plan.steps):
             out.line()
             for line in _step_comment(plan, index, step):
@@ -125,7 +126,7 @@ def _emit_run(out: CWriter, plan: Plan, model: str, functions: dict[tuple[object
             with out.indent():
                 out.line("return 0;")
             arguments = [_pointer(plan.buffers[name], names, name) for name in step.operands]
-            arguments += [f"weights + {offset}" for offset in step.constants.values() if offset is not None]
+            arguments += [f"{at.weights} + {at.offset}" for at in step.constants.values() if at is not None]
             arguments.append(_pointer(plan.buffers[step.node.name], names, step.node.name))
             if step.scratch:
                 arguments.append(_pointer(step.scratch, names, ""))
@@ -161,7 +162,7 @@ def io_names(plan: Plan) -> dict[str, str]:
     borders = {border.value: border.name for border in (*plan.outputs, *plan.inputs)}
     names = dict(zip(borders, unique_names(list(borders.values())), strict=True))
     # The other members of the record, and what the header's macros say of the stack.
-    reserved = {"arena": "arena_", "weights": "weights_", "stack": "stack_"}
+    reserved = {name: f"{name}_" for name in ("arena", "weights", "weights_psram", "stack")}
     names = {value: reserved.get(name, name) for value, name in names.items()}
     names |= {view: names[source] for view, source in plan.views.items() if source in names}
     return names
@@ -187,7 +188,8 @@ def emit_entry(plan: Plan, model: str) -> str:
                 offset = plan.buffers[border.value].offset
                 out.line(f".{names[border.value]} = (void *)(uintptr_t)(control->{base} + {offset}u),")
             out.line(".arena = (void *)(uintptr_t)control->arena,")
-            out.line(".weights = (const void *)(uintptr_t)control->weights,")
+            for weights in plan.weights:
+                out.line(f".{weights.name} = (const void *)(uintptr_t)control->{weights.name},")
         out.line("};")
         out.line("p4c_enable_pie();")
         out.line("uint64_t start = p4c_cycles();")

@@ -31,7 +31,8 @@ def emit_header(plan: Plan, model: str, *, stack_bound: int | None, pixels: Pixe
     out.line()
     out.line("#include <stdint.h>")
     out.line()
-    sizes = {"STEPS": len(plan.steps), "ARENA_BYTES": plan.arena_bytes, "WEIGHTS_BYTES": len(plan.weights)}
+    sizes = {"STEPS": len(plan.steps), "ARENA_BYTES": plan.arena_bytes}
+    sizes |= {f"{weights.name.upper()}_BYTES": len(weights.data) for weights in plan.weights}
     if stack_bound is not None:
         sizes["STACK_BYTES"] = stack_bound
     for name, value in sizes.items():
@@ -107,7 +108,9 @@ def _emit_api(out: CWriter, plan: Plan, model: str, names: dict[str, str]) -> No
         for value, border in {border.value: border for border in plan.outputs}.items():
             out.line(f"{C_TYPES[border.type.dtype]} *{names[value]}; /* {describe(border.type)} */")
         out.line(f"void *arena; /* {macro(model, 'ARENA_BYTES')}, aligned */")
-        out.line(f"const void *weights; /* {macro(model, 'WEIGHTS_BYTES')} of weights.bin, aligned */")
+        for weights in plan.weights:
+            size = macro(model, f"{weights.name.upper()}_BYTES")
+            out.line(f"const void *{weights.name}; /* {size} of {weights.name}.bin, aligned; for {weights.region} */")
     out.line("};")
     out.line()
     out.line("/* Run the model; returns 0. All pointers must be valid and aligned to 16 bytes. */")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..compiler.errors import InputError
 
 MAGIC = b"P4CI"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEADER = struct.Struct("<4sHHBBH32sIIIIIII")
 SEGMENT = struct.Struct("<BBHIIIII")
 CRC = struct.Struct("<I")
@@ -19,7 +19,8 @@ CRC = struct.Struct("<I")
 # Memory is allocated in whole cache lines.
 LINE = 128
 
-KINDS = {"code": 1, "weights": 2, "arena": 3}
+# Weights may lie in two memories: a second segment of their kind is the one in PSRAM.
+KINDS = {"code": 1, "weights": 2, "weights_psram": 2, "arena": 3}
 REGIONS = {"any": 0, "l2mem": 1, "psram": 2, "tcm": 3}
 
 # struct p4c_control of csrc/p4c_control.h: word index of each field.
@@ -28,7 +29,21 @@ CONTROL_BYTES = 64
 CONTROL_WORDS = {
     name: index
     for index, name in enumerate(
-        ("magic", "version", "input", "output", "arena", "weights", "steps", "status", "cycles_low", "cycles_high")
+        (
+            *(
+                "magic",
+                "version",
+                "input",
+                "output",
+                "arena",
+                "weights",
+                "steps",
+                "status",
+                "cycles_low",
+                "cycles_high",
+            ),
+            "weights_psram",
+        )
     )
 }
 
@@ -104,7 +119,9 @@ def read_image(data: bytes) -> Image:
         raise InputError("the image header is cut short", advice)
     if CRC.unpack_from(data, size - 4)[0] != zlib.crc32(data[: size - 4]):
         raise InputError("the checksum of the image header is wrong", advice)
-    segments = [_read_segment(data, HEADER.size + SEGMENT.size * i, advice) for i in range(count)]
+    segments: list[Segment] = []
+    for index in range(count):
+        segments.append(_read_segment(data, HEADER.size + SEGMENT.size * index, segments, advice))
     names = ("entry_offset", "input_offset", "input_bytes", "output_offset", "output_bytes", "stack_bytes", "steps")
     image = Image(chip_revision=revision, segments=segments, **dict(zip(names, fields[7:14], strict=True)))
     if image.model_hash != fields[6]:
@@ -119,9 +136,11 @@ def read_image(data: bytes) -> Image:
 def _layout_fault(image: Image) -> str:
     """What a loader cannot work with, "" when all is well; see firmware/IMAGE.md, Loading."""
     kinds = [segment.kind for segment in image.segments]
-    if kinds != list(KINDS):
-        return f"the image has the segments {', '.join(kinds) or 'none'}, expected {', '.join(KINDS)}"
-    code, _, arena = image.segments
+    if kinds not in (list(KINDS), [kind for kind in KINDS if kind != "weights_psram"]):
+        return f"the image has the segments {', '.join(kinds) or 'none'}, expected code, weights (one or two), arena"
+    code, *weights, arena = image.segments
+    if len(weights) == 2 and [segment.region for segment in weights] != ["l2mem", "psram"]:
+        return "of two weights segments the first must be in L2MEM and the second in PSRAM"
     if any(s.alignment & (s.alignment - 1) or not s.alignment or s.size % LINE for s in image.segments):
         return f"a segment's alignment is no power of two, or its size no multiple of {LINE}"
     if image.entry_offset % 2 or not CONTROL_BYTES <= image.entry_offset < len(code.data):
@@ -132,9 +151,12 @@ def _layout_fault(image: Image) -> str:
     return ""
 
 
-def _read_segment(data: bytes, position: int, advice: str) -> Segment:
+def _read_segment(data: bytes, position: int, before: Sequence[Segment], advice: str) -> Segment:
     kind, region, _, alignment, size, start, length, checksum = SEGMENT.unpack_from(data, position)
-    kinds, regions = ({code: name for name, code in table.items()} for table in (KINDS, REGIONS))
+    regions = {code: name for name, code in REGIONS.items()}
+    kinds = {code: name for name, code in reversed(KINDS.items())}
+    if kind == KINDS["weights"] and any(segment.kind == "weights" for segment in before):
+        kinds[kind] = "weights_psram"
     if kind in kinds and length > size:
         raise InputError(f"the {kinds[kind]} segment holds {length:,} bytes, more than its size of {size:,}", advice)
     if kind not in kinds or region not in regions:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..compiler.errors import ModelError, Problem
-from ..compiler.ir import Array, Graph, Node
+from ..compiler.ir import Graph, Node
 from ..compiler.ops.shape import moves_nothing
 from ..compiler.plan import Border, Invocation, KernelDef, Plan, Step
 from ..compiler.work import nominal_macs
 from .kernels import KERNELS
 from .placement import block_size, place_buffers
-from .target import Target
+from .target import Target, lines
+from .weights import pack_weights
 
 
-def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[KernelDef] = KERNELS) -> Plan:
+def lower(
+    graph: Graph,
+    target: Target,
+    *,
+    pie: bool = True,
+    ram_budget: int | None = None,
+    kernels: Sequence[KernelDef] = KERNELS,
+) -> Plan:
     """The Plan of an integer graph; raises ModelError with every node that no kernel covers and every bad border.
 
-    Without `pie` only scalar kernels are chosen.
+    Without `pie` only scalar kernels are chosen. `ram_budget` is how many bytes of internal memory arena and weights
+    may take, the target's own if None; see docs/memory.md.
     """
     kernels = [kernel for kernel in kernels if pie or not kernel.pie]
     problems: list[Problem] = []
@@ -31,18 +38,22 @@ def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[K
     if problems:
         raise ModelError(problems)
     placed = place_buffers(graph, chosen, views, (inputs, outputs), target)
-    weights = WeightsBlob(target.alignment)
+    blocks = [block_size(borders, placed.buffers, target) for borders in (inputs, outputs)]
+    working = sum(lines(size, target) for size in (placed.arena.size, *blocks))
+    budget = target.ram_budget if ram_budget is None else ram_budget
+    arena_region = "l2mem" if working <= budget else "psram"
+    weights, addresses = pack_weights(graph, chosen, budget - working if working <= budget else budget, target)
     steps = [
         Step(
             node=node,
             kernel=kernel,
             parameters=kernel.parameters(Invocation(graph, node)),
             operands=node.operands[: kernel.operands or None],
-            constants=weights.add(kernel.constants(Invocation(graph, node))),
+            constants=constants,
             scratch=placed.scratch.get(node.name),
             macs=nominal_macs(graph, node),
         )
-        for node, kernel in chosen
+        for (node, kernel), constants in zip(chosen, addresses, strict=True)
     ]
     return Plan(
         graph=graph,
@@ -50,9 +61,10 @@ def lower(graph: Graph, target: Target, *, pie: bool = True, kernels: Sequence[K
         buffers=placed.buffers,
         arena_bytes=placed.arena.size,
         arena_lower_bound=placed.arena.lower_bound,
-        input_bytes=block_size(inputs, placed.buffers, target),
-        output_bytes=block_size(outputs, placed.buffers, target),
-        weights=weights.bytes(),
+        input_bytes=blocks[0],
+        output_bytes=blocks[1],
+        weights=weights,
+        arena_region=arena_region,
         inputs=inputs,
         outputs=outputs,
         views=views,
@@ -143,27 +155,3 @@ def _no_kernel(graph: Graph, node: Node, missing: Sequence[Sequence[str]]) -> Pr
     closest: Sequence[str] = min(missing, key=len)
     conditions = " and ".join(closest)
     return Problem(f"no kernel applies: it would need that {conditions}", "change the layer to that form", *place)
-
-
-class WeightsBlob:
-    """The constants of all layers, one behind the other, each aligned; equal ones are stored once."""
-
-    def __init__(self, alignment: int) -> None:
-        self.alignment = alignment
-        self._data = bytearray()
-        self._offsets: dict[bytes, int] = {}
-
-    def add(self, constants: dict[str, Array | None]) -> dict[str, int | None]:
-        """Append arrays, little-endian; returns the offset of each, None where there is none."""
-        return {name: None if array is None else self._append(array) for name, array in constants.items()}
-
-    def _append(self, array: Array) -> int:
-        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        if data not in self._offsets:
-            self._offsets[data] = len(self._data)
-            self._data += data + bytes(-len(data) % self.alignment)
-        return self._offsets[data]
-
-    def bytes(self) -> bytes:
-        """The blob."""
-        return bytes(self._data)

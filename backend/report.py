@@ -71,7 +71,9 @@ def report(plan: Plan, built: Build, model: str) -> dict[str, Any]:
         "chip_revision": built.image.chip_revision,
         "macs": sum(step.macs for step in plan.steps),
         "code_bytes": built.code_bytes,
-        "weights_bytes": len(plan.weights),
+        "weights_bytes": plan.weights_bytes,
+        "weights": {weights.region: len(weights.data) for weights in plan.weights},
+        "arena_region": plan.arena_region,
         "arena_bytes": plan.arena_bytes,
         "arena_lower_bound": plan.arena_lower_bound,
         "input_bytes": plan.input_bytes,
@@ -92,11 +94,18 @@ def layer_json(plan: Plan, step: Step) -> dict[str, Any]:
         "shape": list(step.node.type.shape),
         "macs": step.macs,
         "scratch_bytes": step.scratch.size if step.scratch else 0,
+        "weights_region": weights_region(plan, step),
     }
     if isinstance(bound, int):
         ties = step.node.ints("float32_ties")
         entry |= {"acc_bound": bound, "exact": bound < EXACT_ACCUMULATOR, "float32_ties": list(ties)}
     return entry
+
+
+def weights_region(plan: Plan, step: Step) -> str:
+    """The memory of a layer's constants, "" if it has none."""
+    regions = {weights.name: weights.region for weights in plan.weights}
+    return next((regions[address.weights] for address in step.constants.values() if address is not None), "")
 
 
 def report_json(plan: Plan, built: Build, model: str) -> bytes:

@@ -19,7 +19,8 @@ class Target:
     """What the compiler needs to know of a chip.
 
     `alignment` is that of every buffer and constant (a vector register), `line` the unit of allocation that keeps
-    cache maintenance apart. `chip_revisions` maps the names on the command line to the number in an image.
+    cache maintenance apart, `ram_budget` the internal memory that a model may take where nothing else is said.
+    `chip_revisions` maps the names on the command line to the number in an image.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Target:
     line: int
     regions: tuple[Region, ...]
     chip_revisions: dict[str, int]
-    internal_budget: int
+    ram_budget: int
 
     def region(self, name: str) -> Region:
         """The region of that name; KeyError when there is none."""
@@ -47,6 +48,11 @@ ESP32P4 = Target(
         Region("tcm", 0x3010_0000, 8 * 1024),
     ),
     chip_revisions={"v1": 1, "v3": 3},
-    # L2MEM less 256 KB of L2 cache and 64 KB for firmware and stack.
-    internal_budget=448 * 1024,
+    # Of the 768 KB of L2MEM the L2 cache takes 128 to 512 and an application its share.
+    ram_budget=256 * 1024,
 )
+
+
+def lines(size: int, target: Target) -> int:
+    """`size` bytes rounded up to whole cache lines."""
+    return -(-size // target.line) * target.line

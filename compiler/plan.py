@@ -45,6 +45,11 @@ def no_overlays(call: Invocation) -> Mapping[int, int]:
     return {}
 
 
+def read_once(call: Invocation) -> int:
+    """How often a kernel reads all its constants past the L1 cache, if it reads them once."""
+    return 1
+
+
 def no_scratch(call: Invocation) -> int:
     """The scratch size of a kernel that needs none."""
     return 0
@@ -58,7 +63,8 @@ class KernelDef:
     with `uses_scratch`, scratch). `parameters` gives the record's fields, `constants` the packed arrays in argument
     order (None is passed as NULL). `operands` counts the operands that are activations; 0 stands for all of them,
     passed as one array. `overlays` says of operands, by index, how many bytes they must begin behind the
-    result for it to be written over them; `pie` says that the kernel needs the vector unit.
+    result for it to be written over them, `passes` how often all constants come past the L1 cache; `pie` says that
+    the kernel needs the vector unit.
     """
 
     name: str
@@ -73,6 +79,7 @@ class KernelDef:
     uses_scratch: bool = False
     operands: int = 1
     overlays: Callable[[Invocation], Mapping[int, int]] = no_overlays
+    passes: Callable[[Invocation], int] = read_once
     pie: bool = False
 
     def missing(self, call: Invocation) -> list[str]:
@@ -87,6 +94,23 @@ class Buffer:
     place: str
     offset: int
     size: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Constants that lie in one memory: `name` is what C calls their address, `region` the memory."""
+
+    name: str
+    region: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a constant lies: `weights` names one of Plan.weights."""
+
+    weights: str
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -108,20 +132,23 @@ class Border:
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call: operands and result are keys of Plan.buffers; constants are offsets into the weights."""
+    """One kernel call: operands and result are keys of Plan.buffers; constants lie in Plan.weights."""
 
     node: Node
     kernel: KernelDef
     parameters: Fields
     operands: tuple[str, ...]
-    constants: Mapping[str, int | None]
+    constants: Mapping[str, Address | None]
     scratch: Buffer | None
     macs: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that emit prints: steps in order, buffers, the packed weights, borders."""
+    """Everything that emit prints: steps in order, buffers, the packed weights by memory, borders.
+
+    `arena_region` is the memory of the arena and of the input and output blocks.
+    """
 
     graph: Graph
     steps: Sequence[Step]
@@ -130,7 +157,13 @@ class Plan:
     arena_lower_bound: int
     input_bytes: int
     output_bytes: int
-    weights: bytes
+    weights: Sequence[Weights]
+    arena_region: str
     inputs: Sequence[Border]
     outputs: Sequence[Border]
     views: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of all constants."""
+        return sum(len(weights.data) for weights in self.weights)

@@ -65,7 +65,7 @@ def memory_map(image: Image) -> list[tuple[str, int, int]]:
     entries = [
         ("control block", bases["code"], CONTROL_BYTES),
         ("code", bases["code"] + CONTROL_BYTES, len(code.data) - CONTROL_BYTES),
-        ("weights", bases["weights"], len(image.segment("weights").data)),
+        *((s.kind, bases[s.kind], len(s.data)) for s in image.segments if s.kind.startswith("weights")),
         ("arena", arena, image.input_offset),
         ("input", arena + image.input_offset, image.input_bytes),
         ("output", arena + image.output_offset, image.output_bytes),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..backend.emit import layer_functions, layer_key
-from ..compiler.plan import Step
+from ..compiler.plan import Plan, Step
 from ..compiler.work import executed_macs
 from .model import CompiledModel
 from .simulated import SimulatorDevice
@@ -51,12 +51,12 @@ class Profile:
     total: Counters
     timing: Timing
     code_bytes: int
-    weights_region: str
+    memories: str
 
     @property
     def label(self) -> str:
         """What every figure must be read with."""
-        return f"{self.timing.describe()}, one core, warm, weights in {self.weights_region}"
+        return f"{self.timing.describe()}, one core, warm, {self.memories}"
 
 
 def profile(model: CompiledModel, timing: Timing) -> Profile:
@@ -85,8 +85,13 @@ def profile(model: CompiledModel, timing: Timing) -> Profile:
         LayerProfile(step, symbol.size, executed_macs(model.plan.graph, step.node), span)
         for step, symbol, span in zip(model.plan.steps, symbols, spans, strict=True)
     ]
-    region = image.segment("weights").region
-    return Profile(layers, after - before, timing, model.build.code_bytes, region)
+    return Profile(layers, after - before, timing, model.build.code_bytes, memories(model.plan))
+
+
+def memories(plan: Plan) -> str:
+    """Where weights and arena lie, in words."""
+    regions = " and ".join(weights.region for weights in plan.weights)
+    return f"weights in {regions}" + (f", arena in {plan.arena_region}" if plan.arena_region != "l2mem" else "")
 
 
 def profile_json(result: Profile, model: CompiledModel) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def profile_json(result: Profile, model: CompiledModel) -> dict[str, Any]:
         "instructions": result.total.instructions,
         "macs": sum(layer.step.macs for layer in result.layers),
         "code_bytes": result.code_bytes,
-        "weights_bytes": len(model.plan.weights),
+        "weights_bytes": model.plan.weights_bytes,
         "arena_bytes": model.plan.arena_bytes,
         "layers": [_layer_json(layer) for layer in result.layers],
     }

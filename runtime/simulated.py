@@ -76,6 +76,7 @@ class SimulatorSession:
             "output": arena + image.output_offset,
             "arena": arena,
             "weights": self._bases["weights"],
+            "weights_psram": self._bases.get("weights_psram", 0),
             "steps": steps,
         }
         code = self._bases["code"]

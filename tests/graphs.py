@@ -129,14 +129,14 @@ def random_inputs(graph, rows=3, seed=0):
     return inputs
 
 
-def plan_of(graph, *, pie=True):
+def plan_of(graph, **options):
     """The plan of a graph by the real passes and lowering."""
-    return lower(run_passes(graph, lambda stage: None), ESP32P4, pie=pie)
+    return lower(run_passes(graph, lambda stage: None), ESP32P4, **options)
 
 
-def compile_graph(graph, name="net", *, toolchain="zig", chip_rev="v3", pie=True):
-    """A graph by the real path, ready to run on the simulated chip."""
-    plan = plan_of(graph, pie=pie)
+def compile_graph(graph, name="net", *, toolchain="zig", chip_rev="v3", **options):
+    """A graph by the real path, ready to run on the simulated chip; `options` are those of lower()."""
+    plan = plan_of(graph, **options)
     built = build(plan, name, ESP32P4, chip_rev, find_toolchain(toolchain), None)
     return CompiledModel(name, plan, built, None, (), {})
 

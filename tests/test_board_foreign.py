@@ -97,15 +97,21 @@ def test_memory_that_does_not_suffice(models):
 
 
 def test_weights_in_psram(models, tmp_path):
-    """More than internal memory can hold: the image says PSRAM, and the board puts them there."""
-    net = small_net(shape=(1, 1, 256, 256))
-    model = p4c.compile(net.save(tmp_path / "large.onnx"))
-    assert model.build.image.segment("weights").region == "psram"
-    x = rows(1, (1, 256, 256))
-    with ForeignFirmware(internal=760 * 1024) as firmware, p4c.connect(firmware.url, chip_rev="v3") as board:
-        with board.load(model) as loaded:
+    """Some or all of the weights: the image says PSRAM, and the board puts them there."""
+    path = small_net().save(tmp_path / "small.onnx")
+    arena = p4c.compile(path).build.image.segment("arena").size
+    x = rows(2)
+    for budget, kinds in ((arena, ["weights"]), (arena + 256, ["weights_psram"]), (0, ["weights", "arena"])):
+        model = p4c.compile(path, ram_budget=budget)
+        external = [segment for segment in model.build.image.segments if segment.region == "psram"]
+        assert [segment.kind for segment in external] == kinds
+        with (
+            ForeignFirmware(internal=760 * 1024) as firmware,
+            p4c.connect(firmware.url, chip_rev="v3") as board,
+            board.load(model) as loaded,
+        ):
             used = board.heap().total_psram - board.heap().free_psram
-            assert used == model.build.image.segment("weights").size
+            assert used == sum(segment.size for segment in external)
             np.testing.assert_array_equal(loaded(x), model.run(x), strict=True)
         assert firmware.used == 0
 

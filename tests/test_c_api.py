@@ -98,7 +98,7 @@ def test_header_says_what_the_plan_says(model):
     numbers = {name.removeprefix("P4C_FIRST_"): value for name, value in values.items()}
     assert int(numbers["ARENA_BYTES"]) == plan.arena_bytes
     assert int(numbers["ARENA_LOWER_BOUND"]) == plan.arena_lower_bound
-    assert int(numbers["WEIGHTS_BYTES"]) == len(plan.weights) == len(built.sources["weights.bin"])
+    assert int(numbers["WEIGHTS_BYTES"]) == plan.weights_bytes == len(built.sources["weights.bin"])
     assert int(numbers["STACK_BYTES"]) == built.image.stack_bytes
     assert int(numbers["STEPS"]) == len(plan.steps)
     assert int(numbers["ALIGNMENT"]) == 16
@@ -176,7 +176,7 @@ def test_two_models_in_one_firmware(tmp_path):
             addresses = [base + 0x1000 * i for i in range(8)]
             for border, address in zip(plan.inputs, addresses, strict=False):
                 chip.write(address, raw[border.name].tobytes())
-            chip.write(addresses[6], plan.weights)
+            chip.write(addresses[6], plan.weights[0].data)
             record = np.array([number, *addresses[:7]], "<u4")
             chip.write(addresses[7], record.tobytes())
             assert chip.call(entry, addresses[7]).a0 == 0

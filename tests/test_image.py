@@ -28,16 +28,22 @@ words = st.integers(0, 2**32 - 1)
 def images(draw):
     """Any image that keeps the rules of the format."""
     code = CONTROL + draw(st.binary(min_size=2, max_size=40))
-    loaded = {"code": code, "weights": draw(st.binary(max_size=60)), "arena": b""}
+    loaded = {"code": code, "weights": draw(st.binary(max_size=60)), "weights_psram": b"", "arena": b""}
+    regions = {kind: draw(st.sampled_from(list(REGIONS))) for kind in loaded}
+    if draw(st.booleans()):
+        loaded["weights_psram"] = draw(st.binary(max_size=60))
+        regions |= {"weights": "l2mem", "weights_psram": "psram"}
+    else:
+        del loaded["weights_psram"]
     lines = {kind: -(-len(data) // 128) + draw(st.integers(0, 3)) for kind, data in loaded.items()}
     segments = tuple(
-        Segment(kind, draw(st.sampled_from(list(REGIONS))), 1 << draw(st.integers(0, 12)), 128 * lines[kind], data)
+        Segment(kind, regions[kind], 1 << draw(st.integers(0, 12)), 128 * lines[kind], data)
         for kind, data in loaded.items()
     )
     blocks = []
     for _ in range(2):
-        offset = draw(st.integers(0, segments[2].size))
-        blocks += [offset, draw(st.integers(0, segments[2].size - offset))]
+        offset = draw(st.integers(0, segments[-1].size))
+        blocks += [offset, draw(st.integers(0, segments[-1].size - offset))]
     entry = draw(st.integers(32, (len(code) - 1) // 2)) * 2
     return Image(draw(st.sampled_from([1, 3])), entry, *blocks, draw(words), draw(words), segments=segments)
 
@@ -83,7 +89,7 @@ def resealed(content, offset, fmt, value):
 # A field, a value no loader should take, and what is said.
 TABLE = HEADER.size
 CRAFTED = [
-    (4, "<H", 2, "image format version 2, expected 1"),
+    (4, "<H", 1, "image format version 1, expected 2"),
     (9, "<B", 2, "the image header is cut short"),
     (44, "<I", 63, "the entry at 0x3f lies outside the code"),
     (44, "<I", 2, "the entry at 0x2 lies outside the code"),
@@ -115,10 +121,20 @@ def test_fields_that_no_loader_should_take(small, offset, fmt, value, text):
         read_image(content)
 
 
+def test_two_weights_segments_lie_in_two_memories(small):
+    code, weights, arena = small.build.image.segments
+    second = replace(weights, kind="weights_psram")
+    image = replace(small.build.image, segments=(code, weights, second, arena))
+    with pytest.raises(InputError, match="the first must be in L2MEM and the second in PSRAM"):
+        read_image(write_image(image))
+
+
 def test_segments_are_one_of_each_in_order(small):
     image = small.build.image
     for segments, found in [(image.segments[::-1], "arena, weights, code"), (image.segments[:2], "code, weights")]:
-        with pytest.raises(InputError, match=f"has the segments {found}, expected code, weights, arena"):
+        with pytest.raises(
+            InputError, match=rf"has the segments {found}, expected code, weights \(one or two\), arena"
+        ):
             read_image(write_image(replace(image, segments=tuple(segments))))
     with pytest.raises(InputError, match="not a p4c image"):
         read_image(b"")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from p4c.backend.lower import WeightsBlob
 from p4c.backend.overlays import pixels_behind
+from p4c.backend.weights import WeightsBlob
 from p4c.compiler.memory import LiveRange, Overlay, plan_arena
 from p4c.compiler.plan import Invocation
 

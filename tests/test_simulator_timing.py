@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from p4c.backend.pie.table import REVISIONS
+from p4c.backend.timing import constants
 from p4c.runtime.simulator.timing import Timing
-from p4c.runtime.simulator.timing_header import constants
 
 from .simulator_encoding import b_type, i_type, jal, r_type
 from .simulator_timed import (

@@ -36,7 +36,7 @@ def small(folder):
 def with_flipped_byte(built, plan, node):
     """The build with one bit of a layer's first weight turned, in an image that a loader accepts."""
     step = next(step for step in plan.steps if step.node.loc == node)
-    offset = step.constants["weights"]
+    offset = step.constants["weights"].offset
     code, weights, arena = built.image.segments
     data = bytearray(weights.data)
     data[offset] ^= 0x40

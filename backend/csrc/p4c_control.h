@@ -16,12 +16,13 @@ struct p4c_control {
     uint32_t input;   /* address of the input block: every input at the offset that the manifest gives */
     uint32_t output;  /* address of the output block */
     uint32_t arena;   /* address of the arena */
-    uint32_t weights; /* address of the weights segment */
+    uint32_t weights; /* address of the weights segment, the first if there are two */
     uint32_t steps;   /* run that many layers, or P4C_ALL_STEPS */
     int32_t status;
     uint32_t cycles_low;
     uint32_t cycles_high;
-    uint32_t reserved[6];
+    uint32_t weights_psram; /* address of the second weights segment, 0 if there is one */
+    uint32_t reserved[5];
 };
 
 #endif

@@ -18,7 +18,7 @@ struct p4c_conv2d {
     int stride_h, stride_w;
     int pad_top, pad_left;
     int dilation_h, dilation_w;
-    int pairs, rest; /* only for the PIE form, where they are explained */
+    int tile, pairs, rest; /* only for the PIE form, where they are explained */
     int pool_h, pool_w, pool_stride_h, pool_stride_w;
     struct p4c_requantize requantize;
 };

@@ -107,12 +107,12 @@ P4C_INLINE void p4c_conv2d_pie_row(struct p4c_conv2d p, struct p4c_conv2d_block 
     if (p.out_w - inner.last > 0) p4c_conv2d_pie_border(p, block, row, p.out_w - 1, y, out_x);
 }
 
-/* All pixels of one block. */
-P4C_INLINE void p4c_conv2d_pie_channels(struct p4c_conv2d p, struct p4c_conv2d_block block, const int8_t *x, int8_t *out,
-                                        int8_t *scratch)
+/* All pixels of one block in rows top to bottom, the last not included; all rows where a pool follows. */
+P4C_INLINE void p4c_conv2d_pie_channels(struct p4c_conv2d p, struct p4c_conv2d_block block, int top, int bottom,
+                                        const int8_t *x, int8_t *out, int8_t *scratch)
 {
     if (!p4c_conv2d_pools(p)) {
-        for (int oy = 0; oy < p.out_h; oy++)
+        for (int oy = top; oy < bottom; oy++)
             p4c_conv2d_pie_row(p, block, oy, x, out + oy * p.out_w * p.out_x, p.out_x);
         return;
     }
@@ -135,27 +135,31 @@ P4C_INLINE void p4c_conv2d_pie_channels(struct p4c_conv2d p, struct p4c_conv2d_b
  * `rest`: where there is no pool, that many output channels, the last ones, are not packed in a block but summed one by one. Their weights,
  * [rest][kernel_h][kernel_w][in_x], follow those of the blocks, and so do their biases, as 64-bit integers.
  *
- * Blocks of 16 channels outermost: the weights of a block stay in the L1 cache and are read from memory once.
+ * The weights of a block of 16 channels stay in the L1 cache while it goes over the rows of a `tile`; then the next block
+ * does. Where the tile is all rows, weights are read from memory once.
  */
 P4C_INLINE void p4c_conv2d_s8(struct p4c_conv2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
                                   const int8_t *shifts, const int8_t *roundings, void *y, int8_t *scratch)
 {
     (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
-    int8_t *out = y;
-    struct p4c_conv2d_block block = {0, w, bias, shifts};
-    for (int channel = 0; channel < p.out_c - p.rest; channel += P4C_LANES, out += P4C_LANES) {
-        p4c_conv2d_pie_channels(p, block, x, out, scratch);
-        block.w += p.kernel_h * p.kernel_w * p.in_c * P4C_LANES;
-        block.bias += P4C_LANES;
-        if (shifts) block.shifts += P4C_LANES;
-    }
-    block.rest = 1;
-    for (int channel = 0; channel < p.rest; channel++, out++) {
-        p4c_conv2d_pie_channels(p, block, x, out, scratch);
-        block.w += p.kernel_h * p.kernel_w * p.in_x;
-        block.bias += 2;
-        if (shifts) block.shifts++;
+    for (int top = 0; top < p.out_h; top += p.tile) {
+        int bottom = p4c_min(top + p.tile, p.out_h);
+        int8_t *out = y;
+        struct p4c_conv2d_block block = {0, w, bias, shifts};
+        for (int channel = 0; channel < p.out_c - p.rest; channel += P4C_LANES, out += P4C_LANES) {
+            p4c_conv2d_pie_channels(p, block, top, bottom, x, out, scratch);
+            block.w += p.kernel_h * p.kernel_w * p.in_c * P4C_LANES;
+            block.bias += P4C_LANES;
+            if (shifts) block.shifts += P4C_LANES;
+        }
+        block.rest = 1;
+        for (int channel = 0; channel < p.rest; channel++, out++) {
+            p4c_conv2d_pie_channels(p, block, top, bottom, x, out, scratch);
+            block.w += p.kernel_h * p.kernel_w * p.in_x;
+            block.bias += 2;
+            if (shifts) block.shifts++;
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 __attribute__((section(".p4c_control"), used)) struct p4c_control p4c_control = {
     .magic = P4C_CONTROL_MAGIC,
-    .version = 1,
+    .version = 2,
     .steps = P4C_ALL_STEPS,
     .status = P4C_NOT_RUN,
 };

@@ -112,6 +112,8 @@ class BoardSession:
             self._steps = -1
             words = (arena + image.input_offset, arena + image.output_offset, arena, self._bases["weights"], steps)
             firmware.write(code + 4 * CONTROL_WORDS["input"], struct.pack("<IIIII", *words))
+            second = struct.pack("<I", self._bases.get("weights_psram", 0))
+            firmware.write(code + 4 * CONTROL_WORDS["weights_psram"], second)
             self._steps = steps
         firmware.write(arena + image.input_offset, input_block)
         seconds, why = time_limit(self._program)

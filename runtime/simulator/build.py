@@ -51,7 +51,7 @@ HEADERS = (
 )
 
 # Two headers are made while building, from these.
-TABLE_SOURCES = ("timing.tsv", "timing_header.py")
+TIMING_SOURCES = ("timing.tsv", "timing.py")
 PIE_TABLE_SOURCES = ("decode_header.py", "fields.tsv", "instructions.tsv", "table.py")
 
 # Seconds. The first build on a machine also makes zig unpack and build its own parts: half a minute on a
@@ -65,7 +65,7 @@ FLAGS = (
 )
 
 FOLDER = Path(__file__).parent
-PIE_FOLDER = FOLDER.parents[1] / "backend" / "pie"
+BACKEND = FOLDER.parents[1] / "backend"
 _SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
 
 
@@ -84,8 +84,9 @@ def _cache_key() -> str:
     host = (sysconfig.get_platform(), platform.machine(), version("ziglang"))
     for word in (*host, *FLAGS):
         key.update(f"{word}\n".encode())
-    sources = [FOLDER / name for name in (*PROGRAMS, *HEADERS, *TABLE_SOURCES)]
-    for path in (*sources, *(PIE_FOLDER / name for name in PIE_TABLE_SOURCES)):
+    sources = [FOLDER / name for name in (*PROGRAMS, *HEADERS, "timing_header.py")]
+    tables = [BACKEND / name for name in TIMING_SOURCES] + [BACKEND / "pie" / name for name in PIE_TABLE_SOURCES]
+    for path in (*sources, *tables):
         content = path.read_bytes()
         key.update(f"{path.name} {len(content)}\n".encode())
         key.update(content)
