@@ -102,6 +102,21 @@ def test_a_model_gives_what_the_simulator_gives(model):
                     assert read == session.read(buffer)
 
 
+def test_weights_in_two_memories(tmp_path):
+    path = small_net().save(tmp_path / "small.onnx")
+    arena = p4c.compile(path).build.image.segment("arena").size
+    model = p4c.compile(path, ram_budget=arena + 256)
+    assert [s.region for s in model.build.image.segments] == ["l2mem", "l2mem", "psram", "l2mem"]
+    block = bytes(range(128)) * (-(-model.build.image.input_bytes // 128))
+    block = block[: model.build.image.input_bytes]
+    with SimulatedBoard(model.chip_rev) as board:
+        client = Client(board)
+        board.run()
+        handle, *_ = client.load(model.build.image_bytes, block=1000)
+        answer = client.ask(RUN, words(handle, ALL_STEPS, 0, 1) + block)
+        assert answer.payload[12:] == model.simulator().load(model.build.image).run(block).output
+
+
 def test_images_for_the_other_revision_are_refused(model):
     other = {"v1": "v3", "v3": "v1"}[model.chip_rev]
     with SimulatedBoard(other) as board:

@@ -34,6 +34,9 @@ static int check_segments(const uint8_t *header, uint32_t count, uint64_t *end)
         uint32_t alignment = p4c_get32(segment + ALIGNMENT), memory = p4c_get32(segment + MEMORY);
         uint32_t length = p4c_get32(segment + LENGTH);
         if (segment[KIND] != expected || segment[REGION] >= P4C_KINDS) return P4C_ERR_LAYOUT;
+        /* Of two weights segments the first is in L2MEM and the second in PSRAM. */
+        if (count == P4C_MAX_SEGMENTS && expected == P4C_WEIGHTS && segment[REGION] != (i == 1 ? P4C_L2MEM : P4C_PSRAM))
+            return P4C_ERR_LAYOUT;
         if (alignment == 0 || (alignment & (alignment - 1)) != 0 || memory % 128 != 0) return P4C_ERR_LAYOUT;
         if (length > memory || p4c_get32(segment + OFFSET) != position) return P4C_ERR_LAYOUT;
         if (expected == P4C_ARENA && length != 0) return P4C_ERR_LAYOUT;
@@ -58,8 +61,8 @@ int p4c_image_check(const uint8_t *header, uint32_t size, const struct p4c_board
         return P4C_ERR_VERSION;
     }
     uint32_t count = header[COUNT];
-    /* Code, weights, arena; one of each in format version 1. */
-    if (count != 3) return P4C_ERR_LAYOUT;
+    /* Code, one or two of weights, arena. */
+    if (count < 3 || count > P4C_MAX_SEGMENTS) return P4C_ERR_LAYOUT;
     uint32_t expected = P4C_HEADER_SIZE + P4C_SEGMENT_SIZE * count + 4;
     if (size != expected || p4c_get16(header + SIZE) != expected) return P4C_ERR_LAYOUT;
     if (p4c_get32(header + size - 4) != p4c_crc32(0, header, size - 4)) {
@@ -250,6 +253,8 @@ static void fill_control(uint8_t *control, const struct p4c_image *image)
     p4c_put32(control + 4 * P4C_CONTROL_OUTPUT, p4c_image_output(image));
     p4c_put32(control + 4 * P4C_CONTROL_ARENA, image->addresses[p4c_image_segments(image) - 1]);
     p4c_put32(control + 4 * P4C_CONTROL_WEIGHTS, image->addresses[1]);
+    uint32_t second = p4c_image_segments(image) == P4C_MAX_SEGMENTS ? image->addresses[2] : 0;
+    p4c_put32(control + 4 * P4C_CONTROL_WEIGHTS_PSRAM, second);
 }
 
 static int ready(struct p4c_images *images, struct p4c_image *image, struct p4c_details *details)

@@ -16,8 +16,8 @@
 #include "p4c_memory.h"
 
 enum {
-    P4C_IMAGE_VERSION = 1, /* newest format that is known */
-    P4C_CONTROL_VERSION = 1,
+    P4C_IMAGE_VERSION = 2, /* the format that is known */
+    P4C_CONTROL_VERSION = 2,
     P4C_MAX_IMAGES = 8, /* cached ones included */
     P4C_MAX_SEGMENTS = 4,
     P4C_HEADER_SIZE = 72, /* without segments and CRC */
@@ -31,7 +31,7 @@ enum { P4C_CODE = 1, P4C_WEIGHTS = 2, P4C_ARENA = 3 };
 
 /* Words of the control block. */
 enum { P4C_CONTROL_INPUT = 2, P4C_CONTROL_OUTPUT = 3, P4C_CONTROL_ARENA = 4, P4C_CONTROL_WEIGHTS = 5,
-       P4C_CONTROL_STEPS = 6, P4C_CONTROL_STATUS = 7, P4C_CONTROL_CYCLES = 8 };
+       P4C_CONTROL_STEPS = 6, P4C_CONTROL_STATUS = 7, P4C_CONTROL_CYCLES = 8, P4C_CONTROL_WEIGHTS_PSRAM = 10 };
 
 enum p4c_image_state { P4C_EMPTY, P4C_LOADING, P4C_COMMITTED, P4C_CACHED };
 
