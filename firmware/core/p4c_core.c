@@ -13,7 +13,11 @@ int p4c_core_begin(struct p4c_core *core, const struct p4c_port *port, const str
     const uint32_t around = P4C_PACKET_HEAD + P4C_PACKET_TAIL;
     uint32_t smaller = buffers->receive_size < buffers->send_size ? buffers->receive_size : buffers->send_size;
     if (smaller < P4C_SMALLEST_PAYLOAD + around || smaller - around < board->block_bytes + 8) return P4C_ERR_ARGUMENT;
-    *core = (struct p4c_core){.port = port, .board = board, .log = log};
+    /* Not by assignment, for which a compiler may build the whole structure on the stack. */
+    p4c_zero((uint8_t *)core, sizeof *core);
+    core->port = port;
+    core->board = board;
+    core->log = log;
     core->max_payload = smaller - around;
     core->answer = buffers->send + P4C_PACKET_HEAD;
     p4c_parser_begin(&core->parser, buffers->receive, core->max_payload, board->timeout_ms);

@@ -15,7 +15,9 @@ static const uint8_t CONTROL_MAGIC[4] = {'P', '4', 'B', 'C'};
 
 void p4c_images_begin(struct p4c_images *images, struct p4c_memory *memory, const struct p4c_board *board)
 {
-    *images = (struct p4c_images){.board = board, .memory = memory};
+    p4c_zero((uint8_t *)images, sizeof *images);
+    images->board = board;
+    images->memory = memory;
 }
 
 /* Files pad everything to 16 bytes. 64 bits wide, so that no sum of two fields wraps. */

@@ -3,9 +3,13 @@
 
 #include <stddef.h>
 
+#include "p4c_bytes.h"
+
 void p4c_memory_begin(struct p4c_memory *memory, const struct p4c_port *port, uint32_t line)
 {
-    *memory = (struct p4c_memory){.port = port, .line = line};
+    p4c_zero((uint8_t *)memory, sizeof *memory);
+    memory->port = port;
+    memory->line = line;
 }
 
 static struct p4c_block *empty_entry(struct p4c_memory *memory)
