@@ -50,7 +50,7 @@ from .firmware_host import CANCELLED, TIMEOUT, HostBoard, Sha, library
 from .firmware_host import FAULT as FAULTED
 
 FIRMWARE = Path(p4c.__file__).parent / "firmware"
-CODE = (CONTROL_MAGIC + words(1)).ljust(64, b"\0") + bytes(16)
+CODE = (CONTROL_MAGIC + words(2)).ljust(64, b"\0") + bytes(16)
 IMAGE = Image(
     chip_revision=3,
     entry_offset=64,
@@ -215,7 +215,7 @@ def test_unknown_commands(client):
 def test_the_fixed_answers(client):
     info = client.ask(GET_INFO).payload
     assert info == struct.pack("<BBHIII16s", 1, 0, 1, 8192, 128, 64, b"p4c host")
-    assert client.ask(BOARD).words == (3 | 1 << 16, 8, 2048, 4, 250, 16384, 1000, 360_000_000, 0)
+    assert client.ask(BOARD).words == (3 | 2 << 16, 8, 2048, 4, 250, 16384, 1000, 360_000_000, 0)
     assert client.ask(FAULT).words == (0,) * 8
     assert client.ask(RESET, words(3)).error == 17
 
@@ -293,6 +293,29 @@ def test_an_image_runs(client, board):
     assert board.counts.blocks == 0
 
 
+TWO = replace(
+    IMAGE,
+    segments=(
+        *(IMAGE.segments[0], Segment("weights", "l2mem", 128, 128, bytes(range(100)))),
+        *(Segment("weights_psram", "psram", 128, 256, bytes(range(150, 250))), IMAGE.segments[2]),
+    ),
+)
+
+
+def test_weights_in_two_memories(client, board):
+    _, _, _, code, first, second, _ = client.load(write_image(TWO), 17)
+    assert bytes(board.memory(first, 128)) == bytes(range(100)) + bytes(28)
+    assert bytes(board.memory(second, 256)) == bytes(range(150, 250)) + bytes(156)
+    control = struct.unpack("<16I", bytes(board.memory(code, 64)))
+    assert (control[5], control[10]) == (first, second)
+
+
+@pytest.mark.parametrize(("number", "region"), [(1, 0), (1, 2), (2, 0), (2, 1)])
+def test_two_weights_have_their_places(client, number, region):
+    header = write_image(TWO)[: HEADER + 24]
+    assert client.ask(LOAD, mended(header, 72 + 24 * number + 1, bytes([region]))).error == 35
+
+
 def mended(header, at, content):
     """A header with other bytes at an offset, and a CRC that is right."""
     changed = header[:at] + content + header[at + len(content) :]
@@ -301,7 +324,7 @@ def mended(header, at, content):
 
 BAD_HEADERS = [
     (0, b"X", 32, ()),
-    (4, b"\x09\0", 33, (9, 1)),
+    (4, b"\x09\0", 33, (9, 2)),
     (6, b"\0\0", 35, ()),
     (8, b"\1", 34, (1, 3)),
     (9, b"\4", 35, ()),
@@ -357,7 +380,7 @@ def test_no_damaged_image_is_committed(data):
 def test_hash_and_control_block_are_checked(client, board):
     wrong = mended(write_image(IMAGE)[:HEADER], 12, bytes(32)) + write_image(IMAGE)[HEADER:]
     other = replace(IMAGE, segments=(Segment("code", "l2mem", 128, 128, b"X" * 80), *IMAGE.segments[1:]))
-    newer = CONTROL_MAGIC + words(2) + CODE[8:]
+    newer = CONTROL_MAGIC + words(3) + CODE[8:]
     later = replace(IMAGE, segments=(Segment("code", "l2mem", 128, 128, newer), *IMAGE.segments[1:]))
     for content, error in ((wrong, 37), (write_image(other), 38), (write_image(later), 38)):
         handle, at = client.ask(LOAD, content[:HEADER]).words

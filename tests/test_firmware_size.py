@@ -89,7 +89,10 @@ def test_what_the_core_costs(golden, tmp_path):
     text += f"stack            {len(stack):6} bytes, {len(handler)} more where bytes come by interrupt\n"
     golden(GOLDEN, text)
     page = (FIRMWARE.parent / "docs" / "hardening.md").read_text(encoding="utf-8")
-    assert [int(n.replace(",", "")) for n in re.findall(r"^\| .* \| ([\d,]+) \|$", page.split("## What it costs")[1], re.M)] == [
+    assert [
+        int(n.replace(",", ""))
+        for n in re.findall(r"^\| .* \| ([\d,]+) \|$", page.split("## What it costs")[1], re.M)
+    ] == [
         *totals,
         symbol(elf, "core").size,
         len(stack),

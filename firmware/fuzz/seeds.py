@@ -8,9 +8,10 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from p4c.backend.image import CONTROL_MAGIC, Image, Segment, write_image
+from p4c.backend.image import CONTROL_MAGIC, Image, Segment, read_image, write_image
 
 RAW, BASE, EXTENDED, IMAGE = range(4)
 REPEAT = 63
@@ -54,7 +55,7 @@ def record(mode: int, command: int, payload: bytes = b"", wait: int = 0) -> byte
     return struct.pack("<BH", mode | wait << 2, len(payload) + 1) + bytes([command]) + payload
 
 
-def small_image(first: int, revision: int = 3, control: int = 1) -> bytes:
+def small_image(first: int, revision: int = 3, control: int = 2) -> bytes:
     """An image whose code does what the harness takes `first`, its entry's first byte, for."""
     code = (CONTROL_MAGIC + words(control)).ljust(64, b"\0") + bytes([first] * 20)
     segments = (
@@ -63,6 +64,14 @@ def small_image(first: int, revision: int = 3, control: int = 1) -> bytes:
         Segment("arena", "l2mem", 128, 384),
     )
     return write_image(Image(revision, 64, 128, 100, 256, 64, 1000, 3, segments))
+
+
+def two_weights() -> bytes:
+    """The same with weights in both memories."""
+    image = read_image(small_image(0))
+    code, weights, arena = image.segments
+    pair = replace(weights, region="l2mem"), replace(weights, kind="weights_psram", region="psram")
+    return write_image(replace(image, segments=(code, *pair, arena)))
 
 
 def load(image: bytes, handle: int = 1, block: int = 100) -> bytes:
@@ -95,13 +104,14 @@ def conversations() -> Iterator[bytes]:
     for first in range(4):
         run = record(EXTENDED, RUN, words(1, EVERYTHING, 0, 1) + bytes(100)) + record(BASE, PING)
         yield load(small_image(first)) + run + record(EXTENDED, CANCEL) + record(EXTENDED, FAULT)
+    yield load(two_weights()) + record(EXTENDED, RUN, words(1, 1, 9, 1))
     # The cache: twice the same image, a third time after another, then an allocation that needs the room.
     again = load(small_image(0))
     keep = record(EXTENDED, UNLOAD, words(1, 1))
     yield again + keep + record(EXTENDED, HEAP) + again + record(EXTENDED, HEAP) + record(EXTENDED, RESET, words(0))
     yield again + keep + load(small_image(1), 3) + record(EXTENDED, ALLOC, words(448 * 1024, CAP_INTERNAL, 128))
     yield b"".join(load(small_image(i), 1 + i) for i in range(9)) + record(EXTENDED, RESET, words(1))
-    yield load(small_image(0, control=2)) + b"".join(record(BASE, ALLOC, words(1, CAP_SPIRAM, 1)) for _ in range(65))
+    yield load(small_image(0, control=1)) + b"".join(record(BASE, ALLOC, words(1, CAP_SPIRAM, 1)) for _ in range(65))
     request = words(1, CAP_SPIRAM, 1)
     yield record(EXTENDED, ALLOC, request) + record(EXTENDED, ALLOC, request, REPEAT)
     # Headers that are refused: another revision, another format, cut short; and one that the harness mends.
