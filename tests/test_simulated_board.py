@@ -246,6 +246,15 @@ def test_a_fault_with_a_lost_stack(client):
     assert client.ask(PING, b"alive").payload == b"alive"
 
 
+def test_a_recursion_without_end(client):
+    """Below the stack of code there is no memory."""
+    push = (i_type(0x13, 2, 0, 2, -16), s_type(0x23, 2, 2, RA, 0), jal(RA, -8))
+    assert client.ask(CALL, words(put_function(client, *push), 0)).error == 21
+    _, cause, _, value, _, sp, *_ = client.ask(FAULT).words
+    assert (cause, value, sp) == (7, 0x4FF00000 - 16, 0x4FF00000 - 16)
+    assert client.ask(EXEC, words(put_function(client, *li(A0, 7), RETURN))).words == (7,)
+
+
 def test_what_never_returns_is_ended_after_its_time(client):
     address = put_function(client, LOOP)
     start = client.line.simulator.cycles

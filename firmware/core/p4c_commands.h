@@ -9,25 +9,25 @@
 #include "p4c_core.h"
 
 enum p4c_command {
-    P4C_PING = 0x01,
-    P4C_GET_INFO = 0x02,
-    P4C_ALLOC = 0x10,
-    P4C_FREE = 0x11,
-    P4C_WRITE = 0x20,
-    P4C_READ = 0x21,
-    P4C_EXEC = 0x30,
-    P4C_RUN = 0x31,
-    P4C_CALL = 0x32,
-    P4C_CANCEL = 0x33,
-    P4C_HEAP_INFO = 0x40,
-    P4C_BOARD = 0x50,
-    P4C_HEAP = 0x51,
-    P4C_FAULT = 0x52,
-    P4C_RESET = 0x53,
-    P4C_LOAD = 0x60,
-    P4C_BLOCK = 0x61,
-    P4C_COMMIT = 0x62,
-    P4C_UNLOAD = 0x63,
+    P4C_PING = 0x01,        /* the same bytes back */
+    P4C_GET_INFO = 0x02,    /* versions and limits */
+    P4C_ALLOC = 0x10,       /* memory for the host */
+    P4C_FREE = 0x11,        /* and back */
+    P4C_WRITE = 0x20,       /* bytes into it */
+    P4C_READ = 0x21,        /* bytes out of it */
+    P4C_EXEC = 0x30,        /* call a function in it */
+    P4C_RUN = 0x31,         /* an image, with its input and output */
+    P4C_CALL = 0x32,        /* as EXEC, with a time limit and cycles */
+    P4C_CANCEL = 0x33,      /* what runs */
+    P4C_HEAP_INFO = 0x40,   /* what is free, of two kinds */
+    P4C_BOARD = 0x50,       /* facts and limits of this board */
+    P4C_HEAP = 0x51,        /* what is free, of each kind */
+    P4C_FAULT = 0x52,       /* the last one */
+    P4C_RESET = 0x53,       /* give everything back, or restart */
+    P4C_LOAD = 0x60,        /* an image: its header */
+    P4C_BLOCK = 0x61,       /* its bytes */
+    P4C_COMMIT = 0x62,      /* check it */
+    P4C_UNLOAD = 0x63,      /* drop it, or keep it in the cache */
 };
 
 /* Do what a request asks. `payload` may be overwritten once code runs, by the packets that arrive then. */

@@ -21,27 +21,27 @@ static inline void p4c_detail(struct p4c_details *details, uint32_t word)
 }
 
 enum p4c_error {
-    P4C_ERR_CHECKSUM = -1,
-    P4C_ERR_COMMAND = -2,
-    P4C_ERR_ALLOC = -3,
-    P4C_ERR_ADDRESS = -4,
-    P4C_ERR_LENGTH = -16,
-    P4C_ERR_ARGUMENT = -17,
-    P4C_ERR_RUNNING = -18,
-    P4C_ERR_CANCELLED = -19,
-    P4C_ERR_TIMEOUT = -20,
-    P4C_ERR_FAULT = -21,
-    P4C_ERR_HANDLE = -22,
-    P4C_ERR_STATE = -23,
-    P4C_ERR_MAGIC = -32,
-    P4C_ERR_VERSION = -33,
-    P4C_ERR_REVISION = -34,
-    P4C_ERR_LAYOUT = -35,
-    P4C_ERR_CRC = -36,
-    P4C_ERR_HASH = -37,
-    P4C_ERR_CONTROL = -38,
-    P4C_ERR_STACK = -39,
-    P4C_ERR_HANDLES = -40,
+    P4C_ERR_CHECKSUM = -1,    /* of a packet */
+    P4C_ERR_COMMAND = -2,     /* unknown, or a base command that is too short */
+    P4C_ERR_ALLOC = -3,       /* no room; details: kind, needed, free, largest */
+    P4C_ERR_ADDRESS = -4,     /* outside what the host has allocated */
+    P4C_ERR_LENGTH = -16,     /* does not fit the command */
+    P4C_ERR_ARGUMENT = -17,   /* out of range */
+    P4C_ERR_RUNNING = -18,    /* code runs: only CANCEL is heard */
+    P4C_ERR_CANCELLED = -19,  /* by CANCEL */
+    P4C_ERR_TIMEOUT = -20,    /* code ran for its whole time */
+    P4C_ERR_FAULT = -21,      /* of code that ran; details: the fault */
+    P4C_ERR_HANDLE = -22,     /* no image has it */
+    P4C_ERR_STATE = -23,      /* the image is not committed, or already is */
+    P4C_ERR_MAGIC = -32,      /* this is no image */
+    P4C_ERR_VERSION = -33,    /* of the image format; details: found, known */
+    P4C_ERR_REVISION = -34,   /* of the chip; details: found, the board's */
+    P4C_ERR_LAYOUT = -35,     /* the header contradicts itself */
+    P4C_ERR_CRC = -36,        /* details: the segment, all ones for the header */
+    P4C_ERR_HASH = -37,       /* of the model */
+    P4C_ERR_CONTROL = -38,    /* no control block, or of another version */
+    P4C_ERR_STACK = -39,      /* details: needed, there */
+    P4C_ERR_HANDLES = -40,    /* all taken; details: how many there are */
 };
 
 #endif

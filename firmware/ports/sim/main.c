@@ -30,7 +30,7 @@ enum { LINE = 128, L2MEM_HEAP = 0x4ff10000, L2MEM_END = 0x4ff80000, PSRAM = 0x48
 enum { PAYLOAD_BYTES = 1024 * 1024 + 1024, BUFFER_BYTES = PAYLOAD_BYTES + 128, WINDOW = 8 };
 
 /* Made by the linker. */
-extern uint8_t p4c_main_stack_top[], p4c_code_stack_top[];
+extern uint8_t p4c_code_stack_end[], p4c_code_stack_top[];
 /* start.S */
 int p4c_enter(uint32_t function, uint32_t stack_top);
 _Noreturn void p4c_abandon(int value);
@@ -208,7 +208,7 @@ int p4c_main(uint32_t chip_major, uint32_t psram_bytes)
     kept.chip_major = chip_major;
     kept.psram_bytes = psram_bytes;
     board.chip_major = (uint8_t)chip_major;
-    board.stack_bytes = pointer(p4c_code_stack_top) - pointer(p4c_main_stack_top);
+    board.stack_bytes = pointer(p4c_code_stack_top) - pointer(p4c_code_stack_end);
     heaps[P4C_L2MEM].whole = (struct heap_range){L2MEM_HEAP, L2MEM_END};
     heaps[P4C_PSRAM].whole = (struct heap_range){PSRAM + 2 * BUFFER_BYTES, PSRAM + psram_bytes};
     heaps[P4C_TCM].whole = (struct heap_range){TCM, TCM + TCM_BYTES};
