@@ -44,6 +44,7 @@ examples:
   p4c verify model.onnx --data test.npz             compare with onnxruntime
   p4c profile model.onnx                            estimated cycles per layer
   p4c inspect model.p4c                             sections, symbols, memory map
+  p4c board                                         a virtual board on a socket
   p4c devices                                       the boards that answer
   p4c doctor                                        what works on this machine
 
@@ -143,8 +144,9 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", type=Path, metavar="FILE", required=True, help=".npz or .npy: input, labels y")
     verify.add_argument("--layers", action="store_true", help="compare every tensor, not only the outputs")
     verify.add_argument("--limit", type=positive_number, metavar="N", help="only the first N rows")
-    profile = commands.add_parser("profile", help="estimate the cycles of each layer")
+    profile = commands.add_parser("profile", help="estimate the cycles of each layer, or measure them on a board")
     _model_arguments(profile)
+    _device_arguments(profile)
     _dump_argument(profile)
     profile.add_argument("--l2-kb", type=int, choices=(128, 256, 512), default=256, help="size of the L2 cache")
     inspect = commands.add_parser("inspect", help="show sections, symbols and memory map of an ELF or image")
@@ -152,6 +154,9 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("--disassemble", action="store_true", help="print every instruction of the code")
     inspect.add_argument("--chip-rev", default="v3", metavar="REV", help="PIE encoding of a lone model.elf, v3 or v1")
     inspect.add_argument("--json", action="store_true", help="machine-readable output")
+    board = commands.add_parser("board", help="serve a virtual board: p4c's firmware on the simulated chip")
+    board.add_argument("--port", type=positive_number, default=0, metavar="N", help="TCP port, default a free one")
+    board.add_argument("--chip-rev", default="v3", metavar="REV", help="of the simulated chip, v3 (default) or v1")
     devices = commands.add_parser("devices", help="list the ports where a board answers, and virtual boards")
     devices.add_argument("--baud", type=positive_number, default=115_200, metavar="N", help="of serial ports")
     devices.add_argument("--json", action="store_true", help="machine-readable output")
@@ -406,11 +411,19 @@ def _origins(model: CompiledModel, data: Data, verdict: Verdict, device: Device 
 
 def run_profile(options: argparse.Namespace) -> int:
     """`p4c profile`."""
+    from .runtime.measured import measure, measured_json
     from .runtime.profile import profile, profile_json
-    from .runtime.render import print_profile
+    from .runtime.render import print_measured, print_profile
     from .runtime.simulator.timing import Timing
 
-    model = compiled(options, _dump_folder(options))
+    with board_of(options) as board:
+        model = compiled(options, _dump_folder(options))
+        with device_of(model, board, options) as device:
+            if device is not None:
+                measured = measure(model, device)
+                as_json = options.json
+                print(json.dumps(measured_json(measured, model), indent=1)) if as_json else print_measured(measured)
+                return 0
     result = profile(model, Timing(l2_kb=options.l2_kb))
     print(json.dumps(profile_json(result, model), indent=1)) if options.json else print_profile(result)
     return 0
@@ -446,6 +459,14 @@ def run_devices(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_board(options: argparse.Namespace) -> int:
+    """`p4c board`: until Ctrl-C."""
+    from .runtime.board.ports import serve
+
+    serve(options.chip_rev, options.port, lambda line: print(line, flush=True))
+    return 0
+
+
 def run_doctor(options: argparse.Namespace) -> int:
     """`p4c doctor`."""
     from .runtime.doctor import examine
@@ -467,6 +488,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": run_verify,
     "profile": run_profile,
     "inspect": run_inspect,
+    "board": run_board,
     "devices": run_devices,
     "doctor": run_doctor,
 }

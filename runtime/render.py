@@ -25,6 +25,7 @@ from .device import no_progress
 from .doctor import Finding
 from .explain import Origin
 from .inspect import Inspection, chip_revision_name, memory_map
+from .measured import Measured
 from .model import CompiledModel
 from .profile import L1I_BYTES, LayerProfile, Profile
 from .verify import LayersVerdict, Verdict
@@ -201,6 +202,21 @@ def print_profile(result: Profile) -> None:
         f"branches {total.branch_stalls:,}; code {result.code_bytes:,} B of {L1I_BYTES:,} B L1I"
     )
     out.print(f"[bold]{result.label}[/bold]")
+
+
+def print_measured(result: Measured) -> None:
+    """A line for each layer as a board ran it, and the whole."""
+    out = console()
+    rows = []
+    for layer in result.layers:
+        name = escape(shortened(layer.step.node.loc or layer.step.node.name))
+        work = (f"{layer.step.macs:,}", f"{layer.cycles:,}", f"{layer.macs_per_cycle:.2f}")
+        rows.append([name, layer.step.kernel.name, *work])
+    unit = "instruction" if "instructions" in result.counts else "cycle"
+    out.print(_table(("layer", "kernel", ">MACs", f">{unit}s", f">MAC/{unit}"), rows))
+    macs = sum(layer.step.macs for layer in result.layers)
+    out.print(f"\ntotal {result.total_cycles:,} {unit}s, {macs / max(result.total_cycles, 1):.2f} MAC/{unit}")
+    out.print(f"{result.counts}, on {result.device}", markup=False)
 
 
 def _profile_row(layer: LayerProfile) -> list[str]:

@@ -6,9 +6,11 @@ import difflib
 import os
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from serial.urlhandler import protocol_socket
 
 from p4c import driver
 from p4c.backend.build import build
@@ -38,6 +40,15 @@ def golden(request: pytest.FixtureRequest):
             pytest.fail("\n".join([*diff, "(--update-golden accepts this)"]), pytrace=False)
 
     return compare
+
+
+@pytest.fixture(autouse=True, scope="session")
+def sockets_close_at_once():
+    """pyserial sleeps 0.3 s whenever it closes a socket; the boards of these tests need no such time."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(protocol_socket, "time", SimpleNamespace(sleep=lambda seconds: None))
+    yield
+    patch.undo()
 
 
 BUILDS: dict[object, object] = {}

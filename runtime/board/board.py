@@ -19,6 +19,7 @@ from .p4jit import Heap
 from .program import Program
 from .session import BoardSession
 from .transport import DEFAULT_BAUD, ConnectionLostError, Transport
+from .virtual import VirtualBoard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +33,22 @@ BOOT_SECONDS = 5.0
 class Board:
     """A board behind an open port; a context manager. What is loaded on it is freed when it is closed.
 
-    `chip_rev` is the revision that the board reports, else the one that the user gave, else "".
+    `chip_rev` is the revision that the board reports, else the one that the user gave, else "". `fills` is how many
+    zeros it may take to end a packet that somebody began; `served_by` a virtual board that ends with this.
     """
 
     def __init__(
-        self, port: str, *, baud: int = DEFAULT_BAUD, chip_rev: str = "", fills: Sequence[int] = FILLS
+        self,
+        port: str,
+        *,
+        baud: int = DEFAULT_BAUD,
+        chip_rev: str = "",
+        fills: Sequence[int] = FILLS,
+        served_by: VirtualBoard | None = None,
     ) -> None:
         self.port = port
         self._transport = Transport(port, baud)
+        self._served_by = served_by
         self._sessions: list[Session] = []
         try:
             self.link = Link(self._transport)
@@ -102,6 +111,8 @@ class Board:
             self._forget()
         finally:
             self._transport.close()
+            if self._served_by is not None:
+                self._served_by.close()
 
     def __enter__(self) -> Self:
         return self
@@ -128,7 +139,7 @@ class Board:
             if chip_rev and chip_rev != self.chip_rev:
                 what = f"the board at {self.port} has chip revision {self.chip_rev}, --chip-rev says {chip_rev}"
                 raise InputError(what, "leave --chip-rev out: the board knows it")
-            if self.firmware.facts.clock == 0:
+            if self.firmware.info.name.endswith(" sim"):
                 self.counts = "simulated instructions"
 
     def _forget(self) -> None:

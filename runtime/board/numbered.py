@@ -20,6 +20,8 @@ class NumberedLink(Link):
         super().__init__(transport)
         self.silence = silence
         self._decoder = Decoder(max_payload)
+        # Somebody has synchronized before this board was known as ours.
+        self._unsettled = False
         self._number = int.from_bytes(os.urandom(4), "little")
 
     def request(

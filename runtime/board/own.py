@@ -79,8 +79,8 @@ class OwnFirmware(P4Jit):
         super().__init__(link, info)
         self.numbered = link
         self.facts = Facts(*FACTS.unpack_from(link.request(Command.BOARD, answer=FACTS.size)))
-        # Twice, because a byte may be under way for a while.
-        link.silence = 2 * self.facts.byte_timeout / 1000
+        # A little more, because a byte may be under way for a while.
+        link.silence = 0.05 + 1.1 * self.facts.byte_timeout / 1000
 
     def reset(self, mode: int) -> None:
         """0: give back all memory, images go to the cache; 1: the cache too; 2: restart the chip as well."""

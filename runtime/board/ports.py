@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from ...compiler.errors import DeviceError, P4CError
 from .board import Board
 from .link import QUICK_FILLS
 from .transport import DEFAULT_BAUD
+from .virtual import VirtualBoard
 
 # Seconds in which a registered virtual board must accept a connection.
 ALIVE_SECONDS = 1.0
@@ -80,20 +81,38 @@ def registration(url: str, text: str) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
+def serve(chip_rev: str, port: int, show: Callable[[str], None]) -> None:
+    """Run a registered virtual board on a TCP port (0 for any) until Ctrl-C; `show` gets what to print."""
+    with VirtualBoard(chip_rev, port) as board, registration(board.url, f"virtual board, chip revision {chip_rev}"):
+        show(f"virtual board, chip revision {chip_rev}; end it with Ctrl-C")
+        for name in (board.url, board.pty):
+            if name:
+                show(name)
+        with suppress(KeyboardInterrupt):
+            board.wait()
+
+
 def look(port: Port, baud: int = DEFAULT_BAUD) -> Found:
     """Ask what is at a port, without waiting long."""
     try:
         with Board(port.name, baud=baud, fills=QUICK_FILLS) as board:
             heap = board.heap()
-            text = f"{heap.free_internal // 1024:,} KB internal memory and {heap.free_psram // 1024:,} KB PSRAM free"
+            text = f"free: {heap.free_internal // 1024:,} KB internal, {heap.free_psram // 1024:,} KB PSRAM"
             return Found(port, board.firmware.info.describe(), board.chip_rev, text)
     except P4CError as error:
         return Found(port, "", "", error.problems[0].what)
 
 
 def open_board(device: str, *, baud: int = DEFAULT_BAUD, chip_rev: str = "") -> Board:
-    """The board that `device` names: a port, or "auto" for the only one that answers."""
-    return Board(only_port(baud) if device == "auto" else device, baud=baud, chip_rev=chip_rev)
+    """The board that `device` names: a port, "auto" for the only one that answers, "sim-board" for one made here."""
+    if device != "sim-board":
+        return Board(only_port(baud) if device == "auto" else device, baud=baud, chip_rev=chip_rev)
+    virtual = VirtualBoard(chip_rev or "v3", with_pty=False)
+    try:
+        return Board(virtual.url, served_by=virtual)
+    except BaseException:
+        virtual.close()
+        raise
 
 
 def only_port(baud: int = DEFAULT_BAUD) -> str:

@@ -1,0 +1,182 @@
+"""p4c's own firmware on the virtual board, over a socket: models, cache, reset, and everything that can go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+
+import numpy as np
+import pytest
+
+import p4c
+from p4c.compiler.errors import DeviceError, DeviceFault, InputError
+from p4c.runtime.board.virtual import VirtualBoard
+
+from .faulty_line import FaultyLine
+from .models import many_net, rows, small_net
+
+ILLEGAL, FOREVER = bytes(4), bytes.fromhex("6f000000")
+
+
+@pytest.fixture(scope="module")
+def virtual():
+    with VirtualBoard(with_pty=False) as board:
+        yield board
+
+
+@pytest.fixture
+def board(virtual):
+    """A connection; afterwards the board's heap is as it was before."""
+    with p4c.connect(virtual.url) as connected:
+        before = connected.heap()
+        yield connected
+    with p4c.connect(virtual.url) as again:
+        assert again.heap() == before
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """small and many, with their inputs and what the simulated chip gives for them."""
+    folder = tmp_path_factory.mktemp("models")
+    inputs = {"small": rows(5), "many": {"a": rows(3, (6,)), "b": rows(3, (2, 3, 3))}}
+    made = {}
+    for name, net in (("small", small_net()), ("many", many_net())):
+        model = p4c.compile(net.save(folder / f"{name}.onnx"))
+        made[name] = model, inputs[name], model.run(inputs[name])
+    return made
+
+
+def faulting(model, code):
+    """The model with other code at the beginning of its first fully connected layer."""
+    elf, image = model.build.elf, model.build.image
+    at = next(
+        symbol.address - elf.base
+        for symbol in elf.functions
+        if "(node Gemm_0)" in model.symbolize(symbol.address - elf.base)
+    )
+    first, *rest = image.segments
+    data = first.data[:at] + code + first.data[at + len(code) :]
+    image = dataclasses.replace(image, segments=(dataclasses.replace(first, data=data), *rest))
+    return dataclasses.replace(model, build=dataclasses.replace(model.build, image=image))
+
+
+def test_models_run_side_by_side(board, models):
+    small, x, y = models["small"]
+    many, xs, ys = models["many"]
+    first, second = board.load(small), board.load(many)
+    for _ in range(2):
+        np.testing.assert_array_equal(first(x), y, strict=True)
+        for name, array in second(xs).items():
+            np.testing.assert_array_equal(array, ys[name], strict=True)
+    first.close()
+    np.testing.assert_array_equal(second(xs)["ya"], ys["ya"], strict=True)
+
+
+def test_the_board_says_its_chip(board, virtual):
+    assert (board.chip_rev, "p4c sim" in board.name) == ("v3", True)
+    board.close()
+    with pytest.raises(InputError, match="has chip revision v3, --chip-rev says v1"):
+        p4c.connect(virtual.url, chip_rev="v1")
+
+
+def test_weights_travel_once(board, models):
+    """A model that was unloaded, by this host or one before, is taken up again without being sent."""
+    small, x, y = models["small"]
+    sent = []
+    for _ in range(2):
+        bytes_at = []
+        with board.load(small, progress=lambda done, total, seen=bytes_at: seen.append((done, total))) as loaded:
+            np.testing.assert_array_equal(loaded(x), y, strict=True)
+        assert bytes_at[-1][0] == bytes_at[-1][1]
+        sent.append(len(bytes_at))
+    assert sent[1] == 1
+
+
+def test_verification_and_layers(board, models):
+    small, x, _ = models["small"]
+    assert small.verify(x, device=board).passed
+    layers = small.verify_layers(x, device=board)
+    assert layers.passed
+    assert [layer.rows for layer in layers.layers if layer.tensor] == [5] * 3
+
+
+def test_reset_gives_everything_back(board, models):
+    small, x, y = models["small"]
+    before = board.heap()
+    board.load(small)
+    board.reset()
+    assert board.heap() == before
+    assert board.firmware.facts.restarts > 0
+    np.testing.assert_array_equal(board.load(small)(x), y, strict=True)
+
+
+def test_the_other_chip_revision(models, tmp_path):
+    _, x, y = models["small"]
+    model = p4c.compile(small_net().save(tmp_path / "small.onnx"), chip_rev="v1")
+    with p4c.connect("sim-board", chip_rev="v1") as board:
+        assert board.chip_rev == "v1"
+        np.testing.assert_array_equal(board.load(model)(x), y, strict=True)
+        with pytest.raises(DeviceError, match="the image is for chip revision v3, the board is v1"):
+            board.load(models["small"][0])
+
+
+def test_memory_that_does_not_suffice(board, models):
+    """Which memory, how much is needed, how much is free."""
+    small = models["small"][0]
+    image = small.build.image
+    *rest, arena = image.segments
+    image = dataclasses.replace(image, segments=(*rest, dataclasses.replace(arena, size=600 * 1024)))
+    large = dataclasses.replace(small, build=dataclasses.replace(small.build, image=image))
+    before = board.heap()
+    with pytest.raises(
+        DeviceError, match=r"needs 614,400 bytes of internal memory in one piece, the board has [\d,]+"
+    ):
+        board.load(large)
+    assert board.heap() == before
+
+
+def test_a_damaged_image(board, models):
+    """What arrives otherwise than the header says is refused before anything runs."""
+    small = models["small"][0]
+    data = bytearray(small.build.image_bytes)
+    data[-20] ^= 1
+    with pytest.raises(DeviceError, match="the image of small is damaged: segment checksum"):
+        board.firmware.load(small.program, bytes(data), lambda size: None)
+
+
+def test_faults_are_told_with_place_and_node(board, models):
+    small, x, y = models["small"]
+    with pytest.raises(DeviceFault, match=r"illegal instruction 0x0+ \(pc 0x\w+ in \w+ \(node Gemm_0\)\)") as caught:
+        faulting(small, ILLEGAL).run(x, device=board)
+    assert "Gemm_0" in caught.value.symbol
+    np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+
+
+def test_code_that_hangs_is_ended(board, models):
+    small, x, y = models["small"]
+    with pytest.raises(DeviceError, match="did not finish in time: 3,888 MACs"):
+        faulting(small, FOREVER).run(x, device=board)
+    np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+
+
+@pytest.mark.parametrize("sent", [0, 300, 1500])
+def test_a_cable_pulled_in_mid_upload(virtual, board, models, sent):
+    small, x, y = models["small"]
+    board.close()
+    with FaultyLine(virtual.url) as line, p4c.connect(line.url) as cut:
+        cut.firmware.reset(1)
+        line.cut_after = sent
+        with pytest.raises(DeviceError, match="was lost"):
+            cut.load(small)
+    with p4c.connect(virtual.url) as again:
+        np.testing.assert_array_equal(small.run(x, device=again), y, strict=True)
+
+
+def test_a_host_that_died_in_mid_packet(virtual, board, models):
+    small, x, y = models["small"]
+    board.close()
+    for head in (b"\xa5\x5a\x20\0\xff\xff\0\0abc", b"\xa5\x5a\x61\x10\0\0\x08\0abcdef"):
+        with socket.create_connection(("127.0.0.1", int(virtual.url.rpartition(":")[2]))) as dying:
+            dying.sendall(head)
+        with p4c.connect(virtual.url) as again:
+            np.testing.assert_array_equal(small.run(x, device=again), y, strict=True)
