@@ -107,17 +107,17 @@ static int execute(struct p4c_core *core, uint32_t address, uint32_t limit_ms, u
                    struct p4c_call_result *result)
 {
     *result = (struct p4c_call_result){0};
-    p4c_core_begin_running(core);
+    p4c_core_begin_running(core, code);
     if (limit_ms == 0) limit_ms = core->board->limit_ms;
     int error = core->port->call(core->port->context, address, limit_ms, result);
-    core->running = 0;
     if (error == P4C_ERR_FAULT) {
         const struct p4c_fault *fault = &result->fault;
-        p4c_fault_note(core->log, fault, code, 0);
+        p4c_core_note_fault(core, fault);
         uint32_t words[P4C_DETAIL_WORDS] = {core->log->faults, fault->cause, fault->pc, fault->value,
                                             fault->ra, fault->sp, code, 0};
         for (int i = 0; i < P4C_DETAIL_WORDS; i++) p4c_detail(&core->details, words[i]);
     }
+    core->running = 0;
     return error;
 }
 

@@ -34,6 +34,6 @@ enum p4c_command {
 int p4c_command(struct p4c_core *core, uint8_t command, const uint8_t *payload, uint32_t size);
 
 /* p4c_core.c's part in it: from here on packets are those that come while code runs. */
-void p4c_core_begin_running(struct p4c_core *core);
+void p4c_core_begin_running(struct p4c_core *core, uint32_t code);
 
 #endif

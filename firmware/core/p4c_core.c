@@ -32,12 +32,12 @@ int p4c_core_begin(struct p4c_core *core, const struct p4c_port *port, const str
     return 0;
 }
 
-void p4c_fault_note(struct p4c_fault_log *log, const struct p4c_fault *fault, uint32_t code, uint32_t in_firmware)
+void p4c_core_note_fault(struct p4c_core *core, const struct p4c_fault *fault)
 {
-    log->faults++;
-    log->last = *fault;
-    log->code = code;
-    log->in_firmware = in_firmware;
+    core->log->faults++;
+    core->log->last = *fault;
+    core->log->code = core->running ? core->code : 0;
+    core->log->in_firmware = !core->running;
 }
 
 /* An answer that is not kept: made on the stack, because the answer before may be asked for again. */
@@ -122,8 +122,9 @@ static void receive_while_running(struct p4c_core *core, const uint8_t *data, ui
     }
 }
 
-void p4c_core_begin_running(struct p4c_core *core)
+void p4c_core_begin_running(struct p4c_core *core, uint32_t code)
 {
+    core->code = code;
     core->cancelled = 0;
     core->running = 1;
     /* What came behind the request comes before what will arrive now. */

@@ -52,6 +52,7 @@ struct p4c_core {
     /* Bytes that came with the request being handled and stand behind it. */
     const uint8_t *rest;
     uint32_t rest_size;
+    uint32_t code; /* base of the image's code that runs; 0 for functions of the host's */
     /* Written while code runs, by whoever calls p4c_core_receive then. */
     volatile uint32_t running;
     volatile uint32_t cancelled;
@@ -72,8 +73,8 @@ static inline int p4c_core_cancelled(const struct p4c_core *core)
     return core->cancelled != 0;
 }
 
-/* Write a fault down. The core does so for code that `call` reports; a port calls this from its handler when the
- * firmware itself faults (code 0, in_firmware 1), just before it restarts the chip. */
-void p4c_fault_note(struct p4c_fault_log *log, const struct p4c_fault *fault, uint32_t code, uint32_t in_firmware);
+/* Write a fault into the log: of the code that runs, or, when none does, of the firmware itself. The core does so where
+ * `call` returns P4C_ERR_FAULT; a port whose faults end in a restart calls this from its fault handler, just before. */
+void p4c_core_note_fault(struct p4c_core *core, const struct p4c_fault *fault);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * A port is a record of functions and a record of facts; it owns all memory and all hardware. The core calls a
  * function with the port's own context as the first argument and never keeps what it returns longer than it says.
- * Everything happens on one thread, except what `call` says about bytes that arrive while code runs.
+ * Everything happens on one thread; for bytes that arrive while code runs, see `call`.
  *
  * Addresses are the chip's, 32 bits wide. The core reaches memory only through `memory`, so that it runs on a
  * 64-bit machine too, where the tests and the fuzzer give it addresses of their own making; on the chip the function
@@ -83,8 +83,9 @@ struct p4c_port {
 
     /* Call `int f(void)` at `address`, in machine mode where the port has the choice, and wait. Returns 0, or
      * P4C_ERR_FAULT, P4C_ERR_TIMEOUT after `limit_ms`, P4C_ERR_CANCELLED. Bytes that arrive meanwhile go to
-     * p4c_core_receive, from an interrupt or another task; once p4c_core_cancelled is true the port ends the
-     * code, whatever state it is in, and returns. */
+     * p4c_core_receive: from an interrupt, as on the simulated chip, or from within `call` itself where a task of its
+     * own runs the code. Once p4c_core_cancelled is true the port ends the code, whatever state it is in, and
+     * returns. It is also true when CANCEL came before `call` began. */
     int (*call)(void *context, uint32_t address, uint32_t limit_ms, struct p4c_call_result *result);
 
     /* Send all of it, waiting as long as needed. May be called from within p4c_core_receive during `call`. */

@@ -196,7 +196,7 @@ void p4c_trap(const struct trap_frame *frame)
         return;
     }
     if (calling == NULL) {
-        p4c_fault_note(&kept.log, &fault, 0, 1);
+        p4c_core_note_fault(&core, &fault);
         port_restart(NULL);
     }
     calling->fault = fault;
