@@ -22,6 +22,9 @@ from .models import many_net, rows, small_net
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing with them")
+    parser.addoption(
+        "--serial-faults", type=int, default=150, help="how many faults tests/test_board_faults.py injects"
+    )
 
 
 @pytest.fixture
