@@ -40,6 +40,9 @@ class Session(Protocol):
     def read(self, buffer: Buffer) -> bytes:
         """The bytes of a buffer as the last run left them."""
 
+    def cancel(self) -> None:
+        """End a run that another thread waits for, where the device can."""
+
     def close(self) -> None:
         """Free what the image occupies."""
 

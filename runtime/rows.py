@@ -41,6 +41,11 @@ def map_rows(device: Device, image: Image, rows: int, work: Callable[[Session, i
                 for future in done:
                     yield future.result()
                 pending |= {pool.submit(run, row) for row in itertools.islice(remaining, len(done))}
+        except BaseException:
+            # A row may take long, on a board even for ever.
+            for session in sessions:
+                session.cancel()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             for session in sessions:

@@ -99,6 +99,9 @@ class SimulatorSession:
         offsets = {"arena": 0, "input": self._image.input_offset, "output": self._image.output_offset}
         return self.simulator.read(self._bases["arena"] + offsets[buffer.place] + buffer.offset, buffer.size)
 
+    def cancel(self) -> None:
+        """Nothing: the simulated chip finishes its row."""
+
     def close(self) -> None:
         """Free the simulated chip."""
         self.simulator.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -157,6 +159,28 @@ def test_code_that_hangs_is_ended(board, models):
     with pytest.raises(DeviceError, match="did not finish in time: 3,888 MACs"):
         faulting(small, FOREVER).run(x, device=board)
     np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+
+
+def test_a_hung_run_is_cancelled(board, models):
+    small, x, y = models["small"]
+    with board.load(faulting(small, FOREVER)) as hung:
+        timer = threading.Timer(0.3, hung.session.cancel)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(DeviceError, match="the run was cancelled"):
+            hung.session.run(bytes(small.plan.input_bytes))
+        assert time.monotonic() - started < 1
+    np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+
+
+def test_weights_in_psram(board, tmp_path):
+    """More than internal memory can hold."""
+    model = p4c.compile(small_net(shape=(1, 1, 256, 256)).save(tmp_path / "large.onnx"))
+    x = rows(1, (1, 256, 256))
+    with board.load(model) as loaded:
+        heap = board.heap()
+        assert heap.total_psram - heap.free_psram > 400_000
+        np.testing.assert_array_equal(loaded(x), model.run(x), strict=True)
 
 
 @pytest.mark.parametrize("sent", [0, 300, 1500])

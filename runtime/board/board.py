@@ -196,7 +196,7 @@ class KeptSession:
     """A session that stays loaded when it is closed, because somebody else will."""
 
     def __init__(self, session: Session) -> None:
-        self.run, self.read = session.run, session.read
+        self.run, self.read, self.cancel = session.run, session.read, session.cancel
 
     def close(self) -> None:
         """Keep it."""

@@ -11,7 +11,7 @@ from ...compiler.errors import DeviceError, DeviceFault
 from .link import ATTEMPTS, LINE_ADVICE, Link, NoAnswerError, RefusedError
 from .numbered import NumberedLink
 from .p4jit import Advance, Info, P4Jit, ask_info
-from .packets import U32, Command, ErrorCode, Flag, Packet
+from .packets import U32, Command, ErrorCode, Flag, Packet, encode
 from .program import Program
 
 EXTENSION = 1
@@ -122,6 +122,11 @@ class OwnFirmware(P4Jit):
         status, cycles = struct.unpack_from("<iQ", answer)
         return status, cycles, answer[12:]
 
+    def cancel(self) -> None:
+        """End the code that runs. Its thread is the one to read answers: this one's is not waited for."""
+        number = self.numbered.next_number()
+        self.numbered.transport.write(encode(Packet(Command.CANCEL, number=number)))
+
     def _send_blocks(self, handle: int, data: bytes, wanted: int, advance: Advance) -> None:
         """Send the file from `wanted` on, `window` blocks under way; after trouble from where the board says."""
         link, failures = self.numbered, 0
@@ -202,6 +207,8 @@ def run_error(error: RefusedError, program: Program, why: str) -> DeviceError:
         return fault_error(error.words, program)
     if error.code == ErrorCode.TIMEOUT:
         return DeviceError(f"the model did not finish in time: {why}", "please report this with the model")
+    if error.code == ErrorCode.CANCELLED:
+        return DeviceError("the run was cancelled", "run it again")
     if error.code == ErrorCode.NO_HANDLE:
         return DeviceError("the board has restarted and lost the model", "load it again")
     return error

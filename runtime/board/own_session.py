@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ...backend.image import write_image
 from ...compiler.errors import DeviceError
 from ...compiler.plan import Buffer
@@ -56,6 +58,12 @@ class OwnSession:
         """The bytes of a buffer as the last run left them."""
         bases = {"arena": self._arena, "input": self._loaded.input, "output": self._loaded.output}
         return self._firmware.read(bases[buffer.place] + buffer.offset, buffer.size)
+
+    def cancel(self) -> None:
+        """End a run that another thread waits for; it gets an error."""
+        # A board that has gone away runs nothing for us.
+        with contextlib.suppress(DeviceError):
+            self._firmware.cancel()
 
     def close(self) -> None:
         """Free the program; its image may be taken up again without being sent."""

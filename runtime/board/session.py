@@ -62,6 +62,9 @@ class BoardSession:
         offsets = {"arena": 0, "input": image.input_offset, "output": image.output_offset}
         return self._firmware.read(self._bases["arena"] + offsets[buffer.place] + buffer.offset, buffer.size)
 
+    def cancel(self) -> None:
+        """Nothing: P4-JIT firmware hears nothing while code runs."""
+
     def close(self) -> None:
         """Free what the program occupies; a board that has gone away has freed it itself."""
         self.open = False
