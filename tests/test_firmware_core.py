@@ -226,13 +226,22 @@ def test_bounds(client, edge, size):
     """A range is good where all of it lies in one block, whatever it wraps around."""
     address = client.ask(ALLOC, words(256, INTERNAL, 128)).words[0]
     client.ask(ALLOC, words(256, INTERNAL, 128))
-    inside = 0 <= edge < 256 and size <= 256 - edge
+    inside = 0 <= edge <= 256 and size <= 256 - edge
     answer = client.ask(READ, words(address + edge, size, 0))
     assert answer.good == inside
     if not inside:
         assert answer.error == (2 if size > 8192 else 4)
     if size <= 257:
         assert client.ask(WRITE, words(address + edge, 0) + bytes(size)).good == inside
+
+
+def test_bounds_are_those_asked_for(client):
+    """Not those of the cache lines around them."""
+    address = client.ask(ALLOC, words(100, INTERNAL, 16)).words[0]
+    assert client.ask(WRITE, words(address, 0) + bytes(100)).words == (100, 0)
+    assert client.ask(WRITE, words(address + 1, 0) + bytes(100)).error == 4
+    assert client.ask(READ, words(address, 101, 0)).error == 4
+    assert client.ask(ALLOC, words(0, INTERNAL, 16)).words == (0, 3)
 
 
 def test_what_is_freed_is_gone(client, board):

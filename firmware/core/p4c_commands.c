@@ -50,7 +50,7 @@ static int alloc(struct p4c_core *core, const uint8_t *payload, uint32_t size)
     (void)size;
     uint32_t bytes = p4c_get32(payload), caps = p4c_get32(payload + 4), alignment = p4c_get32(payload + 8);
     struct p4c_block *block = NULL;
-    if (alignment != 0 && (alignment & (alignment - 1)) == 0) {
+    if (bytes != 0 && alignment != 0 && (alignment & (alignment - 1)) == 0) {
         /* The base protocol has no room for the reason. */
         struct p4c_details ignored = {0};
         block = p4c_images_alloc(&core->images, kind_of(caps), bytes, alignment, 0, &ignored);
@@ -62,7 +62,7 @@ static int alloc(struct p4c_core *core, const uint8_t *payload, uint32_t size)
 static int free_block(struct p4c_core *core, const uint8_t *payload, uint32_t size)
 {
     (void)size;
-    struct p4c_block *block = p4c_memory_find(&core->memory, p4c_get32(payload), 0);
+    struct p4c_block *block = p4c_memory_find(&core->memory, p4c_get32(payload), 1);
     if (block == NULL || block->address != p4c_get32(payload) || block->owner != 0) return P4C_ERR_ADDRESS;
     p4c_memory_free(&core->memory, block);
     return put_word(core, 0);
@@ -75,7 +75,7 @@ static uint8_t *memory_at(struct p4c_core *core, uint32_t address, uint32_t size
 
 static void sync_lines(struct p4c_core *core, uint32_t address, uint32_t size)
 {
-    /* Blocks begin and end with lines, so whole lines around a range in a block are in it too. */
+    /* Blocks have the room of whole lines, so those around a range in a block are its own. */
     uint32_t mask = core->board->cache_line - 1;
     uint32_t first = address & ~mask;
     core->port->sync(core->port->context, first, ((address - first) + size + mask) & ~mask);

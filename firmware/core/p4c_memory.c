@@ -42,7 +42,7 @@ struct p4c_block *p4c_memory_alloc(struct p4c_memory *memory, enum p4c_kind kind
     uint32_t address = try_kind(memory, kind == P4C_ANY ? P4C_L2MEM : kind, alignment, shortage);
     if (address == 0 && kind == P4C_ANY) address = try_kind(memory, P4C_PSRAM, alignment, shortage);
     if (address == 0) return NULL;
-    *block = (struct p4c_block){address, shortage->needed, shortage->kind, owner, owner == 0};
+    *block = (struct p4c_block){address, size, shortage->needed, shortage->kind, owner, owner == 0};
     return block;
 }
 
@@ -74,7 +74,7 @@ struct p4c_block *p4c_memory_find(struct p4c_memory *memory, uint32_t address, u
         struct p4c_block *block = &memory->blocks[i];
         if (block->address == 0 || address < block->address) continue;
         uint32_t offset = address - block->address;
-        if (offset < block->size && size <= block->size - offset) return block;
+        if (offset <= block->size && size <= block->size - offset) return block;
     }
     return NULL;
 }
@@ -84,7 +84,7 @@ uint32_t p4c_memory_owned(const struct p4c_memory *memory, uint32_t owner, uint3
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < P4C_MAX_ALLOCATIONS; i++) {
         const struct p4c_block *block = &memory->blocks[i];
-        if (block->address != 0 && block->owner == owner && block->kind == kind) bytes += block->size;
+        if (block->address != 0 && block->owner == owner && block->kind == kind) bytes += block->room;
     }
     return bytes;
 }

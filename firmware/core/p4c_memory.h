@@ -13,7 +13,8 @@ enum { P4C_MAX_ALLOCATIONS = 64 };
 
 struct p4c_block {
     uint32_t address; /* 0: the entry is empty */
-    uint32_t size;    /* as allocated, whole cache lines */
+    uint32_t size;    /* as asked for: ranges end here */
+    uint32_t room;    /* as allocated: whole cache lines, at least one */
     uint32_t kind;    /* enum p4c_kind, never P4C_ANY */
     uint32_t owner;
     uint32_t writable; /* by WRITE */
@@ -47,7 +48,8 @@ void p4c_memory_free_owner(struct p4c_memory *memory, uint32_t owner);
 /* Let all blocks of one owner be another's. */
 void p4c_memory_hand_over(struct p4c_memory *memory, uint32_t owner, uint32_t heir);
 
-/* The block that holds all of [address, address + size), or NULL. Safe for any numbers. */
+/* The block that holds all of [address, address + size), or NULL. Safe for any numbers; no bytes fit at a block's end
+ * too. */
 struct p4c_block *p4c_memory_find(struct p4c_memory *memory, uint32_t address, uint32_t size);
 
 /* Bytes of a kind that an owner has. */
