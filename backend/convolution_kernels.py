@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..compiler.ir import Array, TensorType
@@ -151,6 +153,20 @@ def _pairs_constants(call: Invocation) -> dict[str, Array | None]:
     return {"weights": np.ascontiguousarray(blocks(wide).transpose(0, 3, 4, 2, 1)), **constants}
 
 
+def _planar_constants(call: Invocation) -> dict[str, Array | None]:
+    """Weights as [O/8 * 8][taps, padded to 16] in ONNX order of taps, each bias 16 times, shifts for each channel."""
+    weights = call.constant(1).reshape(call.operand(1).shape[0], -1)
+    missing = -len(weights) % (LANES // 2)
+    weights = np.pad(weights, ((0, missing), (0, -weights.shape[1] % LANES)))
+    bias = np.repeat(np.pad(call.constant(2), (0, missing)), LANES)
+    return {"weights": np.ascontiguousarray(weights), **channel_constants(call), "bias": bias}
+
+
+def _planar_scratch(call: Invocation) -> int:
+    """The gathered vectors and a group's results, and the rows of one pooling window; see p4c_conv2d_planar_pie.h."""
+    return (math.prod(call.operand(1).shape[1:]) + LANES // 2) * LANES + _conv2d_scratch(call)
+
+
 def _ungrouped(call: Invocation) -> Array:
     """[O, C, KH, KW] of a convolution with any number of groups."""
     weights, groups = call.constant(1), call.node.int("groups")
@@ -250,6 +266,24 @@ DEPTHWISE = Condition(
 THREE_BY_THREE = Condition("the kernel is 3x3 without dilation", lambda call: _window(call) == ((3, 3), (1, 1)))
 UNIT_STRIDES = Condition("the strides are 1", lambda call: call.node.ints("strides") == (1, 1))
 THIN_PADS = Condition("there is at most one pixel of padding", lambda call: max(call.node.ints("pads")) <= 1)
+PLANAR = Condition(
+    "input channels lie behind each other and there are fewer than 16 of them",
+    lambda call: (
+        call.operand(0).layout == "row" and call.node.int("groups") == 1 and call.operand(0).shape[1] < LANES
+    ),
+)
+VECTOR_ROWS = Condition(
+    "there are at least 16 output columns, 1 or 2 input columns apart, without dilation",
+    lambda call: (
+        _conv2d_parameters(call)["dilation_w"] == 1
+        and call.node.ints("strides")[1] <= 2
+        and conv_shape(call.node, [call.operand(0), call.operand(1)])[3] >= LANES
+    ),
+)
+MANY_TAPS = Condition(
+    "the kernel has 2 to 256 taps and less than 16 columns of padding",
+    lambda call: 2 <= math.prod(call.operand(1).shape[1:]) <= 256 and max(call.node.ints("pads")) < LANES,
+)
 ONE_CHANNEL = Condition("the input has one channel", lambda call: call.operand(0).shape[1] == 1)
 TWO_BY_TWO_POOL = Condition(
     "a 2x2 max-pool follows",
@@ -375,6 +409,22 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         constants=_conv2d_pie_constants,
         passes=_conv2d_passes,
         scratch=_conv2d_pie_scratch,
+        uses_scratch=True,
+        pie=True,
+    ),
+    KernelDef(
+        name="conv2d_planar_s8",
+        op="qconv2d",
+        header="p4c_conv2d.h",
+        symbol="p4c_conv2d_planar_s8",
+        record="p4c_conv2d",
+        parameters=_conv2d_parameters,
+        conditions=(
+            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, PLANAR, VECTOR_OUTPUT, VECTOR_ROWS, MANY_TAPS),
+            *(ALIKE_ROUNDING, VECTOR_SHIFTS),
+        ),
+        constants=_planar_constants,
+        scratch=_planar_scratch,
         uses_scratch=True,
         pie=True,
     ),

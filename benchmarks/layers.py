@@ -112,7 +112,6 @@ LAYERS = (
         conv(3, 8, 3, (96, 96), strides=(2, 2), pads=(0, 0, 1, 1)),
         *(5.2, "", "5.8 est."),
         from_input=True,
-        why="The image is rearranged before it is convolved; a kernel on planar images is missing.",
     ),
     Layer("conv 3x3 16->32, 14x14, max-pool", conv(16, 32, 3, (14, 14), pads=SAME3, pool=True), 8.0, "", "8.40"),
     Layer("fully connected 1568->128", gemm(1568, 128), 3.45, "3.32", "3.49"),

@@ -300,3 +300,30 @@ def test_pairs_of_pixels(chip_rev):
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
     assert "conv2d_pairs_s8" in chosen(model)
     assert [step.kernel.name for step in model.plan.steps].count("conv2d_pairs_s8") >= 5
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_first_layers_on_planar_rows(chip_rev):
+    """Widths that straddle the 16 lanes, all borders, both strides, channels that fill no group of 8; and pools."""
+    net = Net(35)
+    for channels, outputs, kernel, strides, pads, size, e in [
+        (3, 8, (3, 3), (2, 2), (0, 0, 1, 1), (5, 34), 7),
+        (3, 16, (3, 3), (1, 1), (1, 1, 1, 1), (4, 16), range(4, 20)),
+        (2, 17, (5, 5), (1, 1), (2, 2, 2, 2), (6, 33), 7),
+        (4, 7, (3, 5), (1, 2), (1, 2, 0, 2), (4, 47), range(4, 11)),
+        (15, 9, (1, 1), (1, 1), (0, 0, 0, 0), (2, 31), 7),
+        (3, 3, (2, 4), (2, 1), (3, 9, 1, 7), (5, 17), 7),
+        (7, 24, (4, 2), (1, 2), (0, 0, 3, 1), (6, 64), 7),
+        (2, 2, (1, 1), (1, 2), (0, 0, 0, 0), (3, 35), 7),
+        (3, 5, (7, 7), (2, 2), (3, 3, 3, 3), (9, 40), range(3, 8)),
+    ]:
+        exponents = e if isinstance(e, int) else list(e)
+        common = {"bias": "off", "e": exponents, "strides": strides, "pads": pads, "spread": 24}
+        net.output(net.quantize(net.conv(net.input(channels, *size), outputs, kernel, **common), 3, qmin=-120))
+    for outputs, pool, steps in ((20, (2, 2), (2, 2)), (8, (3, 2), (1, 2))):
+        y = net.quantize(
+            net.conv(net.input(3, 8, 18), outputs, (3, 3), bias="int32", pads=(1, 1, 1, 1), spread=24), 3
+        )
+        net.output(net.same("max_pool", y, kernel=pool, strides=steps))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert [step.kernel.name for step in model.plan.steps if step.node.op == "qconv2d"] == ["conv2d_planar_s8"] * 11

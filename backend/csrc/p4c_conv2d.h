@@ -140,6 +140,7 @@ P4C_INLINE void p4c_conv2d_s8_ref(struct p4c_conv2d p, const int8_t *x, const in
 #if P4C_PIE
 #include "p4c_conv2d_first_pie.h"
 #include "p4c_conv2d_pie.h"
+#include "p4c_conv2d_planar_pie.h"
 #endif
 
 #endif

@@ -27,23 +27,12 @@ P4C_INLINE void p4c_first_copy(const int8_t *from, int8_t *to, int vectors)
         : "memory");
 }
 
-/* `vectors` times 16 zeros, a constant. */
-P4C_INLINE void p4c_first_zero(int8_t *to, int vectors)
-{
-    register int8_t *y __asm__("a1") = to;
-    __asm__ volatile(
-        PIE_ZERO_Q(q0) ".rept %[vectors]\n" PIE_VST_128_IP(q0, a1, 16) ".endr\n"
-        : "+&r"(y)
-        : [vectors] "i"(vectors)
-        : "memory");
-}
-
 /* Image row iy, or zeros, into its slot of the ring: 16 zeros, the row, zeros. */
 P4C_INLINE void p4c_first_load_row(struct p4c_conv2d p, int iy, const int8_t *x, int8_t *slot)
 {
     int8_t *row = slot + 16;
     if (iy < 0 || iy >= p.in_h) {
-        p4c_first_zero(row, (p.in_w + 15) / 16 + 1);
+        p4c_pie_zero(row, (p.in_w + 15) / 16 + 1);
         return;
     }
     p4c_first_copy(x + iy * p.in_w, row, (p.in_w + 15) / 16);
@@ -143,7 +132,7 @@ P4C_INLINE void p4c_conv2d_first_s8(struct p4c_conv2d p, const int8_t *x, const 
     p4c_pie_begin(p.requantize.rounding);
     int row_bytes = p4c_first_row_bytes(p), pooled_h = p.out_h / 2, pooled_w = p.out_w / 2;
     int8_t *strip = scratch + 4 * row_bytes;
-    for (int i = 0; i < 4; i++) p4c_first_zero(scratch + i * row_bytes, 1);
+    for (int i = 0; i < 4; i++) p4c_pie_zero(scratch + i * row_bytes, 1);
     for (int py = 0; py < pooled_h; py++) {
         int top = 2 * py - p.pad_top;
         const int8_t *rows[4];

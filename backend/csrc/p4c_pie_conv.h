@@ -238,6 +238,17 @@ P4C_INLINE void p4c_pie_accumulate(struct p4c_pie_run r, const int8_t *input, co
         : "memory");
 }
 
+/* `vectors` times 16 zeros, a constant. */
+P4C_INLINE void p4c_pie_zero(int8_t *to, int vectors)
+{
+    register int8_t *y __asm__("a1") = to;
+    __asm__ volatile(
+        PIE_ZERO_Q(q0) ".rept %[vectors]\n" PIE_VST_128_IP(q0, a1, 16) ".endr\n"
+        : "+&r"(y)
+        : [vectors] "i"(vectors)
+        : "memory");
+}
+
 /* CFG holds the rounding mode on chips before v3.0 and is shared by all tasks of a core: every layer sets it. */
 P4C_INLINE void p4c_pie_begin(int rounding)
 {

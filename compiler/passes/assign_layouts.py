@@ -9,12 +9,13 @@ converted. A transpose from channels-last to ONNX order, or back, renames the ax
 
     %t = transpose(%x : i8[1,96,96,3]) {perm=[0,3,1,2]} : i8[1,3,96,96] nhwc_dense
 
-A convolution of fewer channels than a vector has lanes reads dense pixels as they lie.
+A convolution of fewer channels than a vector has lanes reads dense pixels as they lie, and whole rows of planar ones.
 """
 
 from __future__ import annotations
 
 from ..ir import VECTOR, Constant, Graph, Node, TensorType
+from ..ops.convolution import conv_shape
 
 # Ops that see their operand in row-major logical order, and ops that take it in any; all others take channels-last.
 ROW_MAJOR = ("reshape", "transpose", "dequantize", "quantize", "qsoftmax")
@@ -54,7 +55,14 @@ def _layouts(graph: Graph, node: Node) -> tuple[str, str]:
         layout = min(layouts) if len(layouts) == 1 else "nhwc" if "nhwc" in {t.layout for t in activations} else "row"
         return layout, layout
     thin = node.op == "qconv2d" and node.int("groups") == 1 and operand.shape[1] < VECTOR
-    return "" if thin and operand.channels_last else "nhwc", "nhwc"
+    return "" if thin and (operand.channels_last or _reads_rows(graph, node)) else "nhwc", "nhwc"
+
+
+def _reads_rows(graph: Graph, node: Node) -> bool:
+    """True when a convolution has whole vectors of output columns and their inputs lie side by side, or two apart."""
+    types = [graph.type_of(name) for name in node.operands]
+    undilated = node.ints("dilations")[1] == 1 and max(node.ints("pads")) < VECTOR
+    return undilated and node.ints("strides")[1] <= 2 and conv_shape(node, types)[3] >= VECTOR
 
 
 def _transpose_layouts(node: Node, operand: TensorType) -> tuple[str, str]:
