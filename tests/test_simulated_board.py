@@ -263,6 +263,16 @@ def test_what_never_returns_is_ended_after_its_time(client):
     assert client.ask(EXEC, words(put_function(client, *li(A0, 7), RETURN))).words == (7,)
 
 
+def test_what_keeps_interrupts_away_is_ended_too(client):
+    address = put_function(client, 0x30047073, 0x30401073, LOOP)  # csrci mstatus, 8; csrw mie, zero
+    assert client.ask(CALL, words(address, 10)).error == 20
+    assert client.ask(EXEC, words(put_function(client, *li(A0, 7), RETURN))).words == (7,)
+    # Interrupts are back.
+    client.line.feed(extended(CALL, words(put_function(client, LOOP), 0), 5))
+    assert not client.line.run()
+    assert [answer.words for answer in client_send(client.line, extended(CANCEL, sequence=6))] == [(1,), (19,)]
+
+
 def test_what_never_returns_is_cancelled(client, board):
     address = put_function(client, LOOP)
     board.feed(extended(CALL, words(address, 0), 77))

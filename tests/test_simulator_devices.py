@@ -164,6 +164,17 @@ def test_the_timer_rings_at_its_time(machine):
     assert 360_000 <= machine.instructions < 360_000 + 65536 + 10
 
 
+def test_an_alarm_that_is_not_heard_comes_as_a_watchdog(machine):
+    """100 ms are 36,000,000 cycles."""
+    at = (*li(T0, TIMER), i_type(0x13, T1, 0, 0, 1), sw(0, T0, 0x20), sw(T1, T0, 0x64))
+    machine.write(L2MEM, code(*at, b_type(0, 0, 0, 0)))
+    assert machine.run(35_900_000).reason == Reason.LIMIT
+    assert machine.run(200_000).reason == Reason.WAIT
+    assert (machine.get_x(A1), machine.get_x(A2)) == (0x80000018, L2MEM + 4 * len(at))
+    machine.pc = L2MEM + 4 * len(at)
+    assert machine.run(200_000).reason == Reason.LIMIT
+
+
 def test_time_passes_while_it_waits(machine):
     read = (*li(T0, TIMER), sw(0, T0, 4), lw(A0, T0, 0x44), lw(A1, T0, 0x40), WFI, b_type(0, 0, 0, -16))
     machine.write(L2MEM, code(*read))

@@ -11,7 +11,8 @@ enum { TIMER_BASE = 0x500e2000, TIMER_SIZE = 0x1000, TIMER_TARGET0_HI = 0x1c, TI
        TIMER_UNIT0_OP = 0x04, TIMER_UNIT0_HI = 0x40, TIMER_UNIT0_LO = 0x44, TIMER_INT_ENA = 0x64 };
 
 /* The core runs at 360 MHz and the timer at 16: 45 cycles are 2 ticks. */
-enum { TICKS_PER_45_CYCLES = 2, TICKS_PER_MICROSECOND = 16 };
+enum { TICKS_PER_45_CYCLES = 2, TICKS_PER_MICROSECOND = 16,
+       WATCHDOG_TICKS = 100000 * TICKS_PER_MICROSECOND };
 
 bool p4c_queue_put(struct queue *queue, const uint8_t *data, uint32_t size) {
     if (size > queue->capacity - queue->used) {
@@ -42,6 +43,10 @@ static uint64_t ticks(const struct p4c_sim *sim) {
 /* The alarm is by level: on while the time is behind its target. */
 static bool alarm_rings(const struct p4c_sim *sim) {
     return sim->machine->timer_enabled && ticks(sim) >= sim->machine->target;
+}
+
+bool p4c_machine_overdue(const struct p4c_sim *sim) {
+    return !sim->machine->watchdog_came && alarm_rings(sim) && ticks(sim) - sim->machine->target >= WATCHDOG_TICKS;
 }
 
 uint32_t p4c_machine_pending(const struct p4c_sim *sim) {
@@ -91,7 +96,10 @@ static void write_timer(void *context, uint32_t offset, uint32_t size, uint32_t 
     case TIMER_UNIT0_OP: machine->latched = ticks(sim); break;
     case TIMER_TARGET0_HI: machine->target = (uint32_t)machine->target | (uint64_t)value << 32; break;
     case TIMER_TARGET0_LO: machine->target = machine->target >> 32 << 32 | value; break;
-    case TIMER_INT_ENA: machine->timer_enabled = value & 1; break;
+    case TIMER_INT_ENA:
+        machine->timer_enabled = value & 1;
+        machine->watchdog_came = false;
+        break;
     default: break;
     }
 }

@@ -59,6 +59,11 @@ static void return_from_trap(struct p4c_sim *sim) {
 }
 
 static void take_interrupt(struct p4c_sim *sim) {
+    if (p4c_machine_overdue(sim)) {
+        sim->machine->watchdog_came = true;
+        take_trap(sim, INTERRUPT | CAUSE_WATCHDOG, 0);
+        return;
+    }
     uint32_t ready = p4c_machine_pending(sim) & read_csr(sim, MIE);
     if (ready == 0 || !(read_csr(sim, MSTATUS) & STATUS_MIE)) return;
     take_trap(sim, INTERRUPT | (ready & PENDING_EXTERNAL ? CAUSE_EXTERNAL : CAUSE_TIMER), 0);

@@ -189,8 +189,9 @@ P4C_SIM_API int p4c_sim_map_mmio(struct p4c_sim *sim, uint32_t base, uint32_t si
  *   SYSTIMER  0x500e2000   unit 0, 16 ticks per microsecond: OP (0x04), VALUE_HI, _LO (0x40, 0x44), and its
  *                          alarm, by level: TARGET0_HI, _LO (0x1c, 0x20), INT_ENA bit 0 (0x64)
  * Where mtvec is not 0, faults and ecall trap to it with the causes of the privileged manual (24: what only strict
- * simulators report), and so do the timer (7) and the UART (11) if mie and mstatus.MIE let them; a fault of the
- * handler's first instruction ends the run. Traps are not vectored. An active hardware loop rests until mret.
+ * simulators report), and so do the timer (7) and the UART (11) if mie and mstatus.MIE let them. An alarm that nobody
+ * has heard for 100 ms comes as interrupt 24 whatever they say, once: the watchdog. A fault of the handler's first
+ * instruction ends the run. Traps are not vectored. An active hardware loop rests until mret.
  * wfi ends the run with P4C_SIM_WAIT until bytes are fed or time passes. Returns 1, or 0 without memory. */
 P4C_SIM_API int p4c_sim_attach_devices(struct p4c_sim *sim);
 

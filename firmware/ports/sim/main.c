@@ -23,6 +23,7 @@
 enum { TICKS_PER_MS = 16000, MIE_TIMER = 1 << 7, MIE_EXTERNAL = 1 << 11 };
 #define CAUSE_TIMER 0x80000007u
 #define CAUSE_EXTERNAL 0x8000000bu
+#define CAUSE_WATCHDOG 0x80000018u /* the alarm, in code that keeps interrupts away */
 
 enum { LINE = 128, L2MEM_HEAP = 0x4ff10000, L2MEM_END = 0x4ff80000, PSRAM = 0x48000000, TCM = 0x30100000,
        TCM_BYTES = 8192 };
@@ -122,6 +123,14 @@ static uint64_t cycles(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* Before each call: the code before may have written these registers. They interrupt while code runs, and only end
+ * the main loop's wfi else, because mstatus.MIE is off then. */
+static void enable_interrupts(void)
+{
+    UART_INT_ENA = 1;
+    __asm__ volatile("csrw mie, %0" ::"r"(MIE_TIMER | MIE_EXTERNAL));
+}
+
 static int port_call(void *context, uint32_t address, uint32_t limit_ms, struct p4c_call_result *result)
 {
     (void)context;
@@ -130,6 +139,7 @@ static int port_call(void *context, uint32_t address, uint32_t limit_ms, struct 
     TIMER_TARGET_HI = (uint32_t)(target >> 32);
     TIMER_TARGET_LO = (uint32_t)target;
     TIMER_INT_ENA = 1;
+    enable_interrupts();
     calling = result;
     uint64_t before = cycles();
     /* Negative values are the port's; a function that returns one is told apart by `calling`. */
@@ -138,6 +148,7 @@ static int port_call(void *context, uint32_t address, uint32_t limit_ms, struct 
     int ended = calling == NULL;
     calling = NULL;
     TIMER_INT_ENA = 0;
+    enable_interrupts();
     if (ended) return value;
     result->value = (uint32_t)value;
     return 0;
@@ -189,7 +200,7 @@ void p4c_trap(const struct trap_frame *frame)
     struct p4c_fault fault = {.ra = frame->ra, .sp = frame->sp};
     __asm__ volatile("csrr %0, mcause\n\tcsrr %1, mepc\n\tcsrr %2, mtval"
                      : "=r"(fault.cause), "=r"(fault.pc), "=r"(fault.value));
-    if (fault.cause == CAUSE_TIMER) end_call(P4C_ERR_TIMEOUT);
+    if (fault.cause == CAUSE_TIMER || fault.cause == CAUSE_WATCHDOG) end_call(P4C_ERR_TIMEOUT);
     if (fault.cause == CAUSE_EXTERNAL) {
         serve_line();
         if (p4c_core_cancelled(&core)) end_call(P4C_ERR_CANCELLED);
@@ -215,9 +226,7 @@ int p4c_main(uint32_t chip_major, uint32_t psram_bytes)
     uint8_t *buffers = (uint8_t *)PSRAM;
     const struct p4c_buffers sizes = {buffers, PAYLOAD_BYTES + 16, buffers + BUFFER_BYTES, PAYLOAD_BYTES + 16};
     if (p4c_core_begin(&core, &port, &board, &kept.log, &sizes) != 0) return 0;
-    /* Woken by bytes; with mstatus.MIE off that is no interrupt. */
-    UART_INT_ENA = 1;
-    __asm__ volatile("csrw mie, %0" ::"r"(MIE_TIMER | MIE_EXTERNAL));
+    enable_interrupts();
     for (;;) {
         if (!serve_line()) __asm__ volatile("wfi");
     }
