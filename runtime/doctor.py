@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ..backend.cache import cache_dir
 from ..backend.toolchain import find_toolchain
-from ..compiler.errors import P4CError
+from ..compiler.errors import DeviceError, P4CError
+from .board.packets import Command, Flag, Packet, encode
 from .board.ports import candidates, look
+from .simulated_board import SimulatedBoard
 from .simulator.simulator import Simulator
 
 PACKAGES = ("onnx", "onnxruntime", "numpy", "ziglang")
@@ -37,6 +39,7 @@ def examine(toolchain: str) -> list[Finding]:
         ("cache folder", lambda: str(cache_dir())),
         ("toolchain", lambda: _toolchain(toolchain)),
         ("simulator", _simulator),
+        ("firmware", _firmware),
         ("serial ports", _ports),
     )
     return [_finding(name, check) for name, check in checks]
@@ -68,6 +71,18 @@ def _simulator() -> str:
         simulator.write(0x4FF0_0000, bytes.fromhex("13051500 67800000"))
         result = simulator.call(0x4FF0_0000, 41)
     return f"works: {result.instructions} instructions gave {result.a0}"
+
+
+def _firmware() -> str:
+    """Build it, start it on a simulated chip, and let it echo a packet."""
+    request = Packet(Command.PING, b"p4c")
+    with SimulatedBoard() as board:
+        board.feed(encode(request))
+        board.run()
+        good = board.take() == encode(Packet(Command.PING, b"p4c", Flag.ANSWER))
+    if not good:
+        raise DeviceError("the firmware on the simulated chip did not answer PING", "please report this")
+    return "works: the firmware on a simulated chip answers"
 
 
 def _ports() -> str:

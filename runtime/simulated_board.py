@@ -73,7 +73,8 @@ class SimulatedBoard:
             return True
         place = self.simulator.symbolize(stop.pc) if self.simulator.symbolize else ""
         what = f"the simulated board's firmware stopped at pc {stop.pc:#010x} {place} (reason {stop.reason})"
-        raise DeviceError(what, "please report this")
+        advice = "start the board again; where no function of your own wrote over its memory, please report this"
+        raise DeviceError(what, advice)
 
     def take(self) -> bytes:
         """What the board has sent since the last call."""

@@ -127,7 +127,15 @@ def test_inspect(folder, capsys):
 def test_doctor(capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for word in ("python", "cache folder", "toolchain", "compiles for riscv32", "gave 42", "serial ports"):
+    for word in (
+        "python",
+        "cache folder",
+        "toolchain",
+        "compiles for riscv32",
+        "gave 42",
+        "chip answers",
+        "serial ports",
+    ):
         assert word in out
     result = output_json(capsys, "doctor")
     assert result["schema"] == "p4c.doctor/1"
@@ -144,10 +152,16 @@ def failing(error):
 
 def test_doctor_shows_all_findings_whatever_is_broken(monkeypatch, capsys):
     monkeypatch.setattr("p4c.runtime.board.ports.list_ports.comports", failing(OSError("no such bus")))
+    monkeypatch.setattr("p4c.runtime.doctor.SimulatedBoard.take", lambda board: b"")
     monkeypatch.setattr("p4c.runtime.doctor.version", failing(ModuleNotFoundError("no onnx")))
     assert main(["doctor", "--json"]) == 2
     findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
-    assert [name for name, finding in findings.items() if not finding["good"]] == ["packages", "serial ports"]
+    assert [name for name, finding in findings.items() if not finding["good"]] == [
+        "packages",
+        "firmware",
+        "serial ports",
+    ]
+    assert findings["firmware"]["text"] == "the firmware on the simulated chip did not answer PING"
     assert findings["serial ports"]["text"] == "OSError: no such bus"
     assert findings["serial ports"]["advice"]
 

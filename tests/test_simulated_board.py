@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import p4c
+from p4c.compiler.errors import DeviceError
 from p4c.runtime.simulated_board import SimulatedBoard
 
 from .board_packets import (
@@ -331,6 +332,13 @@ def test_a_firmware_that_faults_restarts_and_tells(client, board):
     number, cause, where, *_, in_firmware = client.ask(FAULT).words
     assert (number, cause, where, in_firmware) == (1, 1, 0x123456, 1)
     assert client.ask(BOARD).words[8] == 1
+
+
+def test_a_firmware_that_is_overwritten_stops(board):
+    board.simulator.write(0x4FF00000, bytes(0x10000))
+    board.feed(b"x")
+    with pytest.raises(DeviceError, match=r"the simulated board's firmware stopped at pc 0x4ff"):
+        board.run()
 
 
 def test_hosts_of_the_base_protocol_work(board):
