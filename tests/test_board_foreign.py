@@ -11,6 +11,7 @@ import p4c
 from p4c.compiler.errors import DeviceError, InputError
 from p4c.runtime.board.packets import Command
 
+from .faulty_line import FaultyLine
 from .foreign_firmware import ForeignFirmware
 from .models import many_net, rows, small_net
 
@@ -171,3 +172,52 @@ def test_a_host_that_died_in_mid_packet(models):
                 dying.sendall(b"\xa5\x5a\x20\0" + length.to_bytes(4, "little") + b"abc")
             with p4c.connect(firmware.url, chip_rev="v3") as board:
                 np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+
+
+def test_memory_is_given_back_after_a_pulled_cable(models):
+    """P4-JIT 1.0 keeps no list of its blocks; p4c does, and frees what is left when it connects again."""
+    small, x, y = models["small"]
+    with ForeignFirmware() as firmware, FaultyLine(firmware.url) as line:
+        for _ in range(2):
+            with p4c.connect(line.url, chip_rev="v3") as board:
+                board.load(small)
+                line.cut()
+                with pytest.raises(DeviceError, match="was lost"):
+                    board.heap()
+            assert firmware.used > 0
+        with p4c.connect(line.url, chip_rev="v3") as board:
+            assert firmware.used == 0
+            np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+
+
+def test_blocks_of_others_stay(models):
+    """Only a block of exactly the size that was noted is freed, never one that another program made meanwhile."""
+    small = models["small"][0]
+    with ForeignFirmware() as firmware, FaultyLine(firmware.url) as line:
+        with p4c.connect(line.url, chip_rev="v3") as board:
+            board.load(small)
+            line.cut()
+        blocks = firmware.heaps["internal"].blocks
+        for address in list(blocks):
+            blocks[address] -= 4
+        used = firmware.used
+        with p4c.connect(line.url):
+            assert firmware.used == used
+
+
+@pytest.mark.parametrize("lost", range(1, 5))
+def test_a_lost_answer_to_alloc_costs_no_memory(models, lost):
+    small, x, y = models["small"]
+    with ForeignFirmware() as firmware:
+        answer, seen = firmware.answer, []
+
+        def losing(command, flags, payload):
+            seen.append(command)
+            if command != Command.ALLOC or seen.count(command) != lost:
+                answer(command, flags, payload)
+
+        firmware.answer = losing
+        with p4c.connect(firmware.url, chip_rev="v3") as board:
+            np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+        assert seen.count(Command.ALLOC) == 5
+        assert firmware.used == 0

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from p4c.backend.cache import CACHE_VARIABLE
+from p4c.backend.cache import CACHE_VARIABLE, cache_dir
 from p4c.cli import main
 from p4c.runtime.board import ports
 from p4c.runtime.board.ports import registered, registration, registry
@@ -68,6 +74,28 @@ def test_devices_and_auto(no_boards, firmware, capsys):
             capsys.readouterr()
             assert main(auto) == 3
             assert "2 boards answer" in capsys.readouterr().err
+
+
+def test_a_board_served_by_the_command(folder, capsys):
+    """`p4c board` in a process of its own, found by `devices` and `auto` in this one, ended by Ctrl-C."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {CACHE_VARIABLE: cache}
+        for name in ("simulator", "firmware"):
+            # What is built there already is not built again.
+            if (cache_dir() / name).is_dir():
+                os.symlink(cache_dir() / name, Path(cache, name))
+        command = [sys.executable, "-m", "p4c", "board"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert "virtual board, chip revision v3" in process.stdout.readline()
+            url = process.stdout.readline().strip()
+            assert main(["run", "small.onnx", "--input", "data.npz", "--device", url, "-o", "y.npy"]) == 0
+            listed = subprocess.run(
+                [sys.executable, "-m", "p4c", "devices"], env=environment, capture_output=True, text=True, check=True
+            )
+            assert url in listed.stdout
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+        assert not list((Path(cache) / "boards").iterdir())
 
 
 def test_stale_registrations_are_removed(no_boards):

@@ -139,7 +139,7 @@ class Board:
             if chip_rev and chip_rev != self.chip_rev:
                 what = f"the board at {self.port} has chip revision {self.chip_rev}, --chip-rev says {chip_rev}"
                 raise InputError(what, "leave --chip-rev out: the board knows it")
-            if self.firmware.info.name.endswith(" sim"):
+            if self.firmware.simulated:
                 self.counts = "simulated instructions"
 
     def _forget(self) -> None:

@@ -79,6 +79,9 @@ class OwnFirmware(P4Jit):
         super().__init__(link, info)
         self.numbered = link
         self.facts = Facts(*FACTS.unpack_from(link.request(Command.BOARD, answer=FACTS.size)))
+        self.simulated = info.name.endswith(" sim")
+        if not self.simulated:
+            self.clock = self.facts.clock
         # A little more, because a byte may be under way for a while.
         link.silence = 0.05 + 1.1 * self.facts.byte_timeout / 1000
 
@@ -230,7 +233,7 @@ def identify(link: Link) -> P4Jit:
     info = ask_info(link)
     if not info.extension:
         foreign = P4Jit(link, info)
-        foreign.find_heads()
+        foreign.begin()
         return foreign
     if info.extension != EXTENSION:
         what = f"the board's firmware {info.name} speaks extension version {info.extension}, expected {EXTENSION}"

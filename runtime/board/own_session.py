@@ -36,7 +36,7 @@ class OwnSession:
     def run(self, input_block: bytes, steps: int = ALL_STEPS) -> RunResult:
         """Run the first `steps` layers; see device.Session."""
         firmware, image, handle = self._firmware, self._program.image, self._loaded.handle
-        seconds, why = time_limit(self._program)
+        seconds, why = time_limit(self._program, firmware.clock)
         size = image.output_bytes if self._fits else 0
         if not self._fits:
             firmware.write(self._loaded.input, input_block)

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 from ...compiler.errors import DeviceError
 from .link import LARGEST_PAYLOAD, AnswerLostError, Link, RefusedError
+from .lost import Notes, blocks, is_block
 from .packets import Command, ErrorCode
 
 VERSION = 1
+
+# Hz. A tenth of the chip's: a virtual board is slower than a chip, and other firmware may run at any clock.
+SLOWEST_CLOCK = 36_000_000
 
 # MALLOC_CAP bits of ESP-IDF for each region of an image.
 BYTES, SPIRAM, INTERNAL, TCM = 1 << 2, 1 << 10, 1 << 11, 1 << 16
@@ -66,23 +70,38 @@ class Info:
 
     def describe(self) -> str:
         """In words, for lists."""
-        return f"{self.name}, protocol {'.'.join(map(str, self.version))}" if self.version[0] else self.name
+        protocol = f", protocol {'.'.join(map(str, self.version))}" if self.version[0] else ""
+        return self.name + protocol + (f", extension {self.extension}" if self.extension else "")
 
 
 OLDER = Info("P4-JIT before 1.0", (0, 0), LARGEST_PAYLOAD)
 
 
 class P4Jit:
-    """A board with P4-JIT firmware. Addresses are those of the chip."""
+    """A board with P4-JIT firmware. Addresses are those of the chip; `clock` is for time limits, in Hz."""
+
+    clock = SLOWEST_CLOCK
 
     def __init__(self, link: Link, info: Info) -> None:
         self.link, self.info = link, info
-        # Bytes that an ALLOC took whose answer was lost.
-        self.lost_bytes = 0
+        self.notes = Notes(link.transport.port)
         # What fills up the head of WRITE and READ.
         self._pad = bytes(4)
 
-    def find_heads(self) -> None:
+    @property
+    def checks_addresses(self) -> bool:
+        """Whether this firmware knows what it gave away."""
+        return self.info.version[0] > 0
+
+    def begin(self) -> None:
+        """Give back what a host before left, and find out which heads this firmware takes."""
+        if self.checks_addresses:
+            for address, size in self.notes.left().items():
+                if is_block(self._probe, address, size):
+                    self.free(address)
+        self._find_heads()
+
+    def _find_heads(self) -> None:
         """Find out by a WRITE whether this firmware takes the older, shorter heads; some that announces 1.0 does.
 
         With the older head, what fills up the newer one counts as data.
@@ -111,17 +130,38 @@ class P4Jit:
                     return 0
                 raise
             except AnswerLostError:
-                # The memory is lost where the board carried it out: it has no list of what it gave away.
                 after = self.heap()
-                self.lost_bytes += before.free_all - after.free_all
-                before = after
+                if after != before:
+                    self._free_lost(size, region)
+                before = self.heap()
                 continue
-            return 0 if code else int(address)
+            if code:
+                return 0
+            self.notes.add(address, size)
+            return int(address)
+
+    def _free_lost(self, size: int, region: str) -> None:
+        """Free the block whose ALLOC was carried out and not heard of."""
+        if self.checks_addresses:
+            for address in blocks(self._probe, size, region):
+                if address not in self.notes.blocks:
+                    self.free(address)
+                    return
+
+    def _probe(self, address: int, size: int) -> bool:
+        """Whether a range lies within one block. The padding of either head does no harm to the other."""
+        try:
+            self.link.request(Command.READ, struct.pack("<III", address, size, 0), answer=size)
+        except RefusedError as error:
+            if error.code not in (ErrorCode.INVALID_ADDRESS, ErrorCode.UNKNOWN_COMMAND):
+                raise
+            return False
+        return True
 
     def free(self, address: int) -> None:
         """Give memory back; an address that the board does not know is free already."""
         # Older firmware does not know its addresses: freeing one twice would break its heap.
-        once = not self.info.version[0]
+        once = not self.checks_addresses
         before = self.heap() if once else None
         while True:
             try:
@@ -132,6 +172,7 @@ class P4Jit:
             except AnswerLostError:
                 if self.heap() == before:
                     continue
+            self.notes.remove(address)
             return
 
     def write(self, address: int, data: bytes, advance: Advance = _nothing) -> None:

@@ -15,12 +15,9 @@ from .program import Program
 from .transport import ConnectionLostError
 
 # An inference takes no longer than this many cycles for each multiply-accumulate, and for each byte it occupies:
-# scalar code in PSRAM stays far below (docs/performance.md). With CYCLES_PER_SECOND it makes a run's time limit.
+# scalar code in PSRAM stays far below (docs/performance.md).
 CYCLES_PER_MAC = 100
 CYCLES_PER_BYTE = 1000
-# A tenth of the chip's clock, because a virtual board is slower than a chip.
-CYCLES_PER_SECOND = 36_000_000
-
 # How often an inference is begun anew when the line swallows answers.
 ATTEMPTS = 4
 
@@ -119,7 +116,7 @@ class BoardSession:
             firmware.write(code + 4 * CONTROL_WORDS["weights_psram"], second)
             self._steps = steps
         firmware.write(arena + image.input_offset, input_block)
-        seconds, why = time_limit(self._program)
+        seconds, why = time_limit(self._program, firmware.clock)
         status = firmware.execute(code + image.entry_offset, seconds, why)
         control = firmware.read(code, CONTROL_BYTES)
         words = struct.unpack(f"<{CONTROL_BYTES // 4}I", control)
@@ -129,11 +126,10 @@ class BoardSession:
         return RunResult(firmware.read(arena + image.output_offset, image.output_bytes), cycles, None)
 
 
-def time_limit(program: Program) -> tuple[float, str]:
-    """(seconds, reason): how long an inference may take, from the work in it."""
-    image = program.image
-    moved = sum(segment.size for segment in image.segments)
+def time_limit(program: Program, clock: int) -> tuple[float, str]:
+    """(seconds, reason): how long an inference may take at so many cycles each second, from the work in it."""
+    moved = sum(segment.size for segment in program.image.segments)
     cycles = CYCLES_PER_MAC * program.macs + CYCLES_PER_BYTE * moved
-    seconds = 1 + cycles / CYCLES_PER_SECOND
-    why = f"{program.macs:,} MACs and {moved:,} bytes take at most {seconds:.0f} s even on a simulated board"
+    seconds = 1 + cycles / clock
+    why = f"{program.macs:,} MACs and {moved:,} bytes take at most {seconds:.0f} s at {clock / 1e6:.0f} MHz"
     return seconds, why
