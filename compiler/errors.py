@@ -6,7 +6,9 @@ P4CError                the user's or the hardware's failure; anything else that
 │   └── IRError         malformed IR text or a graph that breaks a rule of the IR
 ├── ToolchainError      exit status 2: the C compiler is missing, hangs or refuses
 └── DeviceError         exit status 3: the simulator or a board failed
-    └── DeviceFault     the code on the device faulted (pc, symbol, address)
+    ├── DeviceFault     the code on the device faulted (pc, symbol, address)
+    ├── ConnectionLostError, NoAnswerError     of runtime/board: the port went away; nothing intact came back
+    └── AnswerLostError, RefusedError          likewise, mostly turned into others before anybody sees them
 """
 
 from __future__ import annotations

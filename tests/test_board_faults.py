@@ -6,6 +6,7 @@ pytest -m slow tests/test_board_faults.py --serial-faults 5000 -s      # the cam
 from __future__ import annotations
 
 import random
+import re
 import socket
 import time
 from collections import Counter
@@ -95,7 +96,7 @@ class Campaign:
                 counts["requests repeated"] += board.firmware.link.repeated
         except DeviceError as error:
             counts["runs with an error"] += 1
-            counts[f"error: {type(error).__name__}"] += 1
+            counts[f"error: {re.sub(r'socket://[^ ]*|[0-9][0-9.,]*', '…', error.problems[0].what)}"] += 1
             return
         np.testing.assert_array_equal(y, self.expected, strict=True)
         assert layers.passed

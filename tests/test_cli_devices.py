@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from p4c.backend.cache import CACHE_VARIABLE, cache_dir
 from p4c.cli import main
 from p4c.runtime.board import ports
 from p4c.runtime.board.ports import registered, registration, registry
+from p4c.runtime.board.virtual import VirtualBoard
 
 from .foreign_firmware import ForeignFirmware
 from .test_cli import output_json
@@ -110,3 +112,37 @@ def test_stale_registrations_are_removed(no_boards):
 def test_the_registry_lies_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     assert registry() == tmp_path.resolve() / "boards"
+
+
+def test_profile_and_layers_on_a_board_of_the_command(folder, capsys):
+    """The layers' counts add up to nearly the whole; what a virtual board counts is called by its name."""
+    profile = output_json(capsys, "profile", "small.onnx", "--device", "sim-board")
+    assert profile["counts"] == "simulated instructions"
+    counted = [layer["cycles"] for layer in profile["layers"]]
+    assert len(counted) == 3
+    assert min(counted) > 0
+    assert 0.9 * profile["total_cycles"] < sum(counted) <= profile["total_cycles"]
+    assert main(["profile", "small.onnx", "--device", "sim-board"]) == 0
+    out = capsys.readouterr().out
+    assert "MAC/instruction" in out
+    assert "simulated instructions, on socket://" in out
+    layers = output_json(capsys, "verify", "small.onnx", "--data", "data.npz", "--layers", "--device", "sim-board")
+    assert (layers["identical"], layers["first_divergence"]) == (5, None)
+
+
+def test_a_port_that_is_taken(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["board", "--port", str(taken.getsockname()[1])]) == 2
+        assert "cannot be served: Address already in use" in capsys.readouterr().err
+    assert main(["board", "--port", "70000"]) == 2
+    assert main(["board", "--chip-rev", "v2"]) == 2
+
+
+def test_the_boards_chip_decides(folder, capsys):
+    """Without --chip-rev the model is compiled for the chip that is there."""
+    with VirtualBoard("v1", with_pty=False) as board:
+        command = ["verify", "small.onnx", "--data", "data.npz", "--device", board.url]
+        assert main(command) == 0
+        assert "5 of 5 rows identical" in capsys.readouterr().out
+        assert main([*command, "--chip-rev", "v3"]) == 2
+        assert "has chip revision v1, --chip-rev says v3" in capsys.readouterr().err

@@ -73,8 +73,11 @@ class Board:
     def load_program(self, program: Program, progress: Progress = no_progress) -> Session:
         """Put a program into the board's memory; see load."""
         self._check_revision(program)
-        make = OwnSession if isinstance(self.firmware, OwnFirmware) else BoardSession
-        session = make(self.firmware, program, progress)  # type: ignore[arg-type]
+        session: Session
+        if isinstance(self.firmware, OwnFirmware):
+            session = OwnSession(self.firmware, program, progress)
+        else:
+            session = BoardSession(self.firmware, program, progress)
         self._sessions.append(session)
         return session
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from ...backend.image import FORMAT_VERSION, HEADER
+from ...backend.image import FORMAT_VERSION, HEADER, REGIONS
 from ...backend.target import ESP32P4
 from ...compiler.errors import DeviceError, DeviceFault
 from .link import ATTEMPTS, LINE_ADVICE, Link, NoAnswerError, RefusedError
 from .numbered import NumberedLink
 from .p4jit import Advance, Info, P4Jit, ask_info
 from .packets import U32, Command, ErrorCode, Flag, Packet, encode
-from .program import Program
+from .program import MEMORIES, Program
 
 EXTENSION = 1
 
@@ -35,7 +35,7 @@ CAUSES = {
     7: "stored to {value:#010x}, where there is no writable memory",
     11: "asked for a system call (ecall), and there is none here",
 }
-MEMORIES = {1: "internal memory", 2: "PSRAM", 3: "tightly coupled memory"}
+MEMORY_NAMES = {number: MEMORIES[region] for region, number in REGIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def load_error(error: RefusedError, program: Program) -> DeviceError:
     names = {number: name for name, number in ESP32P4.chip_revisions.items()}
     if error.code == ErrorCode.ALLOC_FAILED and words[0]:
         kind, needed, free, largest = words[:4]
-        memory = MEMORIES.get(kind, "memory")
+        memory = MEMORY_NAMES.get(kind, "memory")
         what = f"the image needs {needed:,} bytes of {memory} in one piece, the board has {free:,} free"
         what += f", at most {largest:,} in one piece" if free >= needed else ""
         return DeviceError(what, "free other models on the board (close them, or reset it), or use a smaller network")

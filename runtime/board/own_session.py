@@ -31,7 +31,7 @@ class OwnSession:
         self._arena = self._loaded.segments[[segment.kind for segment in image.segments].index("arena")]
         # Blocks that do not fit into a packet go by WRITE and READ.
         self._fits = max(image.input_bytes + RUN.size, image.output_bytes + 12) <= firmware.info.max_payload
-        self.open = True
+        self._open = True
 
     def run(self, input_block: bytes, steps: int = ALL_STEPS) -> RunResult:
         """Run the first `steps` layers; see device.Session."""
@@ -67,6 +67,6 @@ class OwnSession:
 
     def close(self) -> None:
         """Free the program; its image may be taken up again without being sent."""
-        if self.open:
-            self.open = False
+        if self._open:
+            self._open = False
             self._firmware.unload(self._loaded.handle, keep=True)

@@ -70,8 +70,10 @@ class Info:
 
     def describe(self) -> str:
         """In words, for lists."""
-        protocol = f", protocol {'.'.join(map(str, self.version))}" if self.version[0] else ""
-        return self.name + protocol + (f", extension {self.extension}" if self.extension else "")
+        if not self.version[0]:
+            return self.name
+        extension = f"+{self.extension}" if self.extension else ""
+        return f"{self.name}, protocol {self.version[0]}.{self.version[1]}{extension}"
 
 
 OLDER = Info("P4-JIT before 1.0", (0, 0), LARGEST_PAYLOAD)

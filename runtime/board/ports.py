@@ -100,7 +100,7 @@ def look(port: Port, baud: int = DEFAULT_BAUD) -> Found:
             text = f"free: {heap.free_internal // 1024:,} KB internal, {heap.free_psram // 1024:,} KB PSRAM"
             return Found(port, board.firmware.info.describe(), board.chip_rev, text)
     except P4CError as error:
-        return Found(port, "", "", error.problems[0].what)
+        return Found(port, "", "", error.problems[0].what.removeprefix(f"{port.name} "))
 
 
 def open_board(device: str, *, baud: int = DEFAULT_BAUD, chip_rev: str = "") -> Board:
@@ -124,7 +124,7 @@ def only_port(baud: int = DEFAULT_BAUD) -> str:
     if answering:
         names = ", ".join(one.port.name for one in answering)
         raise DeviceError(f"{len(answering)} boards answer: {names}", "choose one with --device PORT")
-    tried = "; ".join(f"{one.port.name}: {one.text}" for one in found) or "there is no USB port and no virtual board"
+    tried = "; ".join(f"{one.port.name} {one.text}" for one in found) or "there is no USB port and no virtual board"
     advice = "connect a board, or use --device sim (the simulator) or sim-board (a virtual board)"
     raise DeviceError(f"no board answers ({tried})", advice)
 

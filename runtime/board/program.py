@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ...backend.image import Image
 
+# What people call the regions of an image.
+MEMORIES = {"any": "memory", "l2mem": "internal memory", "psram": "PSRAM", "tcm": "tightly coupled memory"}
+
 
 @dataclass(frozen=True)
 class Program:

@@ -11,7 +11,7 @@ from ...compiler.plan import Buffer
 from ..device import ALL_STEPS, Progress, RunResult, no_progress
 from .link import AnswerLostError
 from .p4jit import P4Jit
-from .program import Program
+from .program import MEMORIES, Program
 from .transport import ConnectionLostError
 
 # An inference takes no longer than this many cycles for each multiply-accumulate, and for each byte it occupies:
@@ -21,8 +21,6 @@ CYCLES_PER_BYTE = 1000
 # How often an inference is begun anew when the line swallows answers.
 ATTEMPTS = 4
 
-MEMORIES = {"any": "memory", "l2mem": "internal memory", "psram": "PSRAM", "tcm": "tightly coupled memory"}
-
 
 class BoardSession:
     """A loaded program; see device.Session. Made by Board.load_program."""
@@ -31,7 +29,6 @@ class BoardSession:
         self._firmware, self._program = firmware, program
         self._bases: dict[str, int] = {}
         self._steps = -1
-        self.open = True
         try:
             for segment in program.image.segments:
                 self._bases[segment.kind] = self._allocated(segment)
@@ -64,7 +61,6 @@ class BoardSession:
 
     def close(self) -> None:
         """Free what the program occupies; a board that has gone away has freed it itself."""
-        self.open = False
         trouble: DeviceError | None = None
         while self._bases:
             _, address = self._bases.popitem()

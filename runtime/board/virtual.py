@@ -20,7 +20,11 @@ class VirtualBoard:
 
     def __init__(self, chip_rev: str = "v3", port: int = 0, *, with_pty: bool = True) -> None:
         self._board = SimulatedBoard(chip_rev)
-        self._wire = Wire(port, with_pty=with_pty)
+        try:
+            self._wire = Wire(port, with_pty=with_pty)
+        except BaseException:
+            self._board.close()
+            raise
         self.url, self.pty = self._wire.url, self._wire.pty
         self._running = True
         # What ended the chip, if anything did.

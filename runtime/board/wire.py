@@ -14,6 +14,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from ...compiler.errors import InputError
+
 # Bytes that wait for the chip before a host has to wait, and the size of one read.
 CAPACITY = 64 * 1024
 
@@ -28,7 +30,7 @@ class Wire:
     """A served line; a context manager. `url` and `pty` ("" where the system has none) are what a host opens."""
 
     def __init__(self, port: int = 0, *, with_pty: bool = True) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = _listen(port)
         self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
         self._master, self._slave, self.pty = _open_pty() if with_pty else (-1, -1, "")
         self._waiting = bytearray()
@@ -107,7 +109,7 @@ class Wire:
             return
         connection.settimeout(SEND_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._host, self._by_pty = connection, False
+        self._host = connection
 
     def _read_host(self) -> None:
         assert self._host is not None
@@ -131,6 +133,15 @@ class Wire:
         if self._host is not None:
             self._host.close()
             self._host = None
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket that takes connections from this machine; InputError when the port cannot be had."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"TCP port {port} cannot be served: {reason}", "leave --port out for a free one") from error
 
 
 def _open_pty() -> tuple[int, int, str]:
