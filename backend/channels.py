@@ -28,7 +28,7 @@ def requantize(call: Invocation) -> Fields:
     shift, rounding = call.constant(3), call.constant(4)
     return {
         **({"shift": int(shift[0])} if uniform(shift) else {"per_channel": 1}),
-        "rounding": int(rounding[0]) if uniform(rounding) else 0,
+        **({"rounding": int(rounding[0])} if uniform(rounding) else {"mixed": 1}),
         "qmin": call.node.int("qmin"),
         "qmax": call.node.int("qmax"),
     }

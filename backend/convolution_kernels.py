@@ -347,7 +347,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         parameters=_depthwise_parameters,
         overlays=windows,
         conditions=(
-            *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS, ALIKE_ROUNDING),
+            *(DEPTHWISE, SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, VECTOR_PIXELS),
             *(VECTOR_SHIFTS, FEW_BORDERS),
         ),
         constants=_depthwise_constants,
@@ -388,7 +388,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         record="p4c_conv2d",
         parameters=_pairs_parameters,
         conditions=(
-            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, DENSE_PIXELS, VECTOR_OUTPUT, ALIKE_ROUNDING),
+            *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, DENSE_PIXELS, VECTOR_OUTPUT),
             *(VECTOR_SHIFTS, HALF_A_VECTOR, PAIRED_COLUMNS, NO_POOL, FEW_PAIR_BORDERS),
         ),
         constants=_pairs_constants,
@@ -404,7 +404,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         parameters=_conv2d_pie_parameters,
         conditions=(
             *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
-            *(QUANTIZED, READABLE_PIXELS, VECTOR_OUTPUT, ALIKE_ROUNDING, VECTOR_SHIFTS, FEW_BORDERS),
+            *(QUANTIZED, READABLE_PIXELS, VECTOR_OUTPUT, VECTOR_SHIFTS, FEW_BORDERS),
         ),
         constants=_conv2d_pie_constants,
         passes=_conv2d_passes,
@@ -421,7 +421,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         parameters=_conv2d_parameters,
         conditions=(
             *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, QUANTIZED, PLANAR, VECTOR_OUTPUT, VECTOR_ROWS, MANY_TAPS),
-            *(ALIKE_ROUNDING, VECTOR_SHIFTS),
+            *(VECTOR_SHIFTS,),
         ),
         constants=_planar_constants,
         scratch=_planar_scratch,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..compiler.ir import Array
 from ..compiler.plan import Fields, Invocation, KernelDef
-from .channels import ALIKE_ROUNDING, NARROW_ACCUMULATOR, VECTOR_SHIFTS, blocks, channel_constants, requantize
+from .channels import NARROW_ACCUMULATOR, VECTOR_SHIFTS, blocks, channel_constants, requantize
 from .conditions import LANES, ONE_IMAGE, SIGNED
 
 
@@ -43,7 +43,7 @@ FULLY_CONNECTED_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_fully_connected_s8",
         record="p4c_fully_connected",
         parameters=_fully_connected_parameters,
-        conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, ALIKE_ROUNDING, VECTOR_SHIFTS),
+        conditions=(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR, VECTOR_SHIFTS),
         constants=_fully_connected_constants,
         pie=True,
     ),

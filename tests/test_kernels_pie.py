@@ -247,6 +247,38 @@ def test_results_over_their_operands(pie):
     assert {"qconv2d", "max_pool", "qaverage_pool"} <= overlaid
 
 
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_layers_that_round_in_both_ways(chip_rev):
+    """Float biases of which some lie on the grid: two roundings in one block, for every kernel with weights."""
+    net = Net(36)
+    image = net.quantize(net.conv(net.input(4, 6, 5), 20, (1, 1), spread=48), 4)
+    for e in (7, list(range(4, 12)) * 3):
+
+        def exponents(n, e=e):
+            return e if isinstance(e, int) else e[:n]
+
+        for y in (
+            net.conv(image, 20, (3, 3), bias="off", e=exponents(20), pads=(1, 1, 1, 1), spread=16),
+            net.conv(image, 19, (1, 1), bias="off", e=exponents(19), spread=24),
+            net.conv(image, 20, (3, 3), bias="off", e=exponents(20), groups=20, pads=(1, 1, 1, 1), spread=48),
+            net.conv(image, 20, (2, 3), bias="off", e=exponents(20), groups=20, strides=(2, 1), spread=48),
+            net.conv(dense_input(net, 3, 6, 8), 7, (3, 3), bias="off", e=exponents(7), pads=(1, 1, 1, 1), spread=32),
+            net.conv(net.input(3, 5, 20), 10, (3, 3), bias="off", e=exponents(10), pads=(1, 1, 1, 1), spread=32),
+            net.conv(net.input(64, 3, 4), 18, (3, 3), bias="off", e=exponents(18), pads=(1, 1, 1, 1), spread=8),
+            net.dense(net.input(40), 21, bias="off", e=exponents(21), spread=24),
+        ):
+            net.graph.constants[net.graph.nodes[y].operands[2]].array[::3] = 0.0
+            net.output(net.quantize(y, 3, qmin=-100))
+    pooled = net.conv(net.input(16, 6, 6), 16, (3, 3), bias="off", spread=16)
+    net.graph.constants[net.graph.nodes[pooled].operands[2]].array[5] = 1.0
+    net.output(net.same("max_pool", net.quantize(pooled, 3), kernel=(2, 2), strides=(2, 2)))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    layers = [step for step in model.plan.steps if step.node.op in ("qconv2d", "qfully_connected")]
+    assert not [step.kernel.name for step in layers if step.kernel.name.endswith("_ref")]
+    assert sum(step.constants["roundings"] is not None for step in layers) == 17
+    assert any(step.parameters.get("rest") for step in layers)
+
+
 def dense_input(net, channels, height, width):
     """An input whose pixels come channels-last, as exported from frameworks that hold images so."""
     return net.same("transpose", net.input(height, width, channels), perm=(0, 3, 1, 2))

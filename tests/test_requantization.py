@@ -33,7 +33,7 @@ def half_even(value: Fraction) -> int:
 
 def requantized(acc: int, units: float, shift: int) -> int:
     """acc + units by the integers of exact_requantization."""
-    exact = exact_requantization(np.array([units]), np.array([shift]))
+    exact = exact_requantization(np.array([units]), np.array([shift]), np.array([True]))
     total = np.array([acc + int(exact.bias[0])], np.int64)
     return int(shift_round(total, exact.shift, exact.rounding)[0])
 
@@ -63,10 +63,25 @@ def test_ties_go_to_the_even_neighbour(shift):
 
 
 def test_rounding_mode_follows_the_grid_channel_by_channel():
-    exact = exact_requantization(np.array([5.0, 5.25, -5.25, -8.0]), np.array([4, 4, 4, 0]))
+    exact = exact_requantization(np.array([5.0, 5.25, -5.25, -8.0]), np.array([4, 4, 4, 0]), np.full(4, True))
     assert exact.rounding.tolist() == [HALF_EVEN, FLOOR, FLOOR, HALF_EVEN]
     assert exact.bias.tolist() == [5, 5 + 8, -6 + 8, -8]
     assert (exact.bias.dtype, exact.shift.dtype, exact.rounding.dtype) == (np.int32, np.int8, np.int8)
+
+
+@given(st.lists(st.tuples(st.integers(-(2**20), 2**20), fractions, st.integers(1, 31), st.booleans()), min_size=1))
+def test_constant_channels_round_as_the_others_do(channels):
+    wholes, parts, shift, summed = (np.array(values) for values in zip(*channels, strict=True))
+    exact = exact_requantization(wholes + parts, shift, summed)
+    for channel in np.flatnonzero(~summed):
+        expected = half_even(Fraction(wholes[channel] + parts[channel]) / 2 ** int(shift[channel]))
+        total = exact.bias[channel : channel + 1].astype(np.int64)
+        at = slice(channel, channel + 1)
+        assert int(shift_round(total, exact.shift[at], exact.rounding[at])[0]) == expected
+    free = exact.rounding[~summed]
+    assert len(set(free)) <= 1 or np.abs(wholes).max() + 2.0 ** int(shift.max()) >= 2**30
+    if summed.any() and len(free) and len(set(exact.rounding[summed])) == 1 and shift.max() < 29:
+        assert set(free) == set(exact.rounding[summed])
 
 
 @given(st.integers(-(2**32) + 1, 2**32 - 1), st.integers(-31, 31), st.sampled_from([FLOOR, HALF_EVEN]))

@@ -9,7 +9,7 @@ struct p4c_conv2d_block {
     int rest;
     const int8_t *w;
     const int32_t *bias;
-    const int8_t *shifts;
+    const int8_t *shifts, *roundings;
 };
 
 #include "p4c_conv2d_rest_pie.h"
@@ -70,14 +70,16 @@ P4C_INLINE void p4c_conv2d_pie_pixels(struct p4c_conv2d p, struct p4c_conv2d_blo
     const int8_t *w = block.w + (row.ky0 * p.kernel_w + kx0) * p.in_c * P4C_LANES;
     struct p4c_pie_run r = p4c_conv2d_pie_run_of(p, kx0, kx1, out_x);
     int taps = p.kernel_h * r.repeats * (r.full + (r.part != 0));
-    if (p.kernel_h == 1 && p.kernel_w == 1 && r.loops == 1 && r.part == 0 && r.full > 0 && !r.unaligned)
+    if (p.kernel_h == 1 && p.kernel_w == 1 && r.loops == 1 && r.part == 0 && r.full > 0 && !r.unaligned &&
+        !p.requantize.mixed)
         p4c_pie_pointwise_run(r, p.requantize, block.shifts, count, x, w, block.bias, y + ox * out_x);
     else if (row.ky1 - row.ky0 == p.kernel_h && r.loops == 1 && taps <= P4C_MAX_TAPS) {
         /* Without a loop over kernel rows no branch is mispredicted. */
         r.unroll = p.kernel_h;
-        p4c_pie_conv_run(r, p.requantize, block.shifts, p.kernel_h, count, x, w, block.bias, y + ox * out_x);
+        p4c_pie_conv_run(r, p.requantize, block.shifts, block.roundings, p.kernel_h, count, x, w, block.bias, y + ox * out_x);
     } else
-        p4c_pie_conv_run(r, p.requantize, block.shifts, row.ky1 - row.ky0, count, x, w, block.bias, y + ox * out_x);
+        p4c_pie_conv_run(r, p.requantize, block.shifts, block.roundings, row.ky1 - row.ky0, count, x, w, block.bias,
+                         y + ox * out_x);
 }
 
 /* Column ox, where the image's left or right border cuts kernel columns off; ox must be constant. */
@@ -141,24 +143,26 @@ P4C_INLINE void p4c_conv2d_pie_channels(struct p4c_conv2d p, struct p4c_conv2d_b
 P4C_INLINE void p4c_conv2d_s8(struct p4c_conv2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
                                   const int8_t *shifts, const int8_t *roundings, void *y, int8_t *scratch)
 {
-    (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
     for (int top = 0; top < p.out_h; top += p.tile) {
         int bottom = p4c_min(top + p.tile, p.out_h);
         int8_t *out = y;
-        struct p4c_conv2d_block block = {0, w, bias, shifts};
+        struct p4c_conv2d_block block = {0, w, bias, shifts, roundings};
         for (int channel = 0; channel < p.out_c - p.rest; channel += P4C_LANES, out += P4C_LANES) {
             p4c_conv2d_pie_channels(p, block, top, bottom, x, out, scratch);
             block.w += p.kernel_h * p.kernel_w * p.in_c * P4C_LANES;
             block.bias += P4C_LANES;
             if (shifts) block.shifts += P4C_LANES;
+            if (roundings) block.roundings += P4C_LANES;
         }
         block.rest = 1;
         for (int channel = 0; channel < p.rest; channel++, out++) {
+            if (roundings) p4c_pie_begin(*block.roundings);
             p4c_conv2d_pie_channels(p, block, top, bottom, x, out, scratch);
             block.w += p.kernel_h * p.kernel_w * p.in_x;
             block.bias += 2;
             if (shifts) block.shifts++;
+            if (roundings) block.roundings++;
         }
     }
 }

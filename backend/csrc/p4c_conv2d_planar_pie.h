@@ -107,7 +107,7 @@ P4C_INLINE void p4c_planar_vectors(struct p4c_conv2d p, int oy, int ox, const in
 /* Eight output channels of 16 pixels, a result vector each. Biases are 16 alike. All but the held vectors stream through
  * q0 and q1, each loaded by the multiplication before last; each channel loads the first weights of the next. */
 P4C_INLINE void p4c_planar_channels(struct p4c_conv2d p, const int8_t *vectors, const int8_t *weights, const int32_t *bias,
-                                    const int8_t *shifts, int8_t *results)
+                                    const int8_t *shifts, const int8_t *roundings, int8_t *results)
 {
     struct p4c_requantize q = p.requantize;
     int taps = p4c_planar_taps(p), held = p4c_min(P4C_PLANAR_HELD, taps - 2), streamed = taps - held;
@@ -118,6 +118,7 @@ P4C_INLINE void p4c_planar_channels(struct p4c_conv2d p, const int8_t *vectors, 
     register int shift __asm__("a4") = q.shift;
     register int low __asm__("a5") = q.qmin;
     register int high __asm__("t3") = q.qmax;
+    register int rounding __asm__("t4");
     int count = P4C_PLANAR_GROUP;
     __asm__ volatile(
         P4C_PLANAR_IF_HELD(0, PIE_VLD_128_IP(q3, a0, 16)) P4C_PLANAR_IF_HELD(1, PIE_VLD_128_IP(q4, a0, 16))
@@ -127,6 +128,7 @@ P4C_INLINE void p4c_planar_channels(struct p4c_conv2d p, const int8_t *vectors, 
         "1:\n"
         PIE_LD_QACC_L_L_128_IP(a2, 16) "mv a0, %[vectors]\n" PIE_LD_QACC_L_H_128_IP(a2, 16)
         P4C_IF_PER_CHANNEL "lb a4, 0(%[shifts])\n addi %[shifts], %[shifts], 1\n .endif\n"
+        P4C_IF_MIXED "lb t4, 0(%[roundings])\n addi %[roundings], %[roundings], 1\n .endif\n"
         PIE_LD_QACC_H_L_128_IP(a2, 16) PIE_LD_QACC_H_H_128_IP(a2, 16)
         PIE_VLD_128_IP(q0, a0, 16) PIE_VLD_128_IP(q1, a0, 16)
         ".set p4c_k, 0\n"
@@ -136,15 +138,21 @@ P4C_INLINE void p4c_planar_channels(struct p4c_conv2d p, const int8_t *vectors, 
         P4C_PLANAR_IF_HELD(0, P4C_PLANAR_MAC(q3)) P4C_PLANAR_IF_HELD(1, P4C_PLANAR_MAC(q4))
         P4C_PLANAR_IF_HELD(2, P4C_PLANAR_MAC(q5)) P4C_PLANAR_IF_HELD(3, P4C_PLANAR_MAC(q6))
         P4C_PLANAR_IF_HELD(4, P4C_PLANAR_MAC(q7))
+        P4C_IF_MIXED
+        "beqz t4, 6f\n" P4C_SET_ROUNDING(PIE_CFG_RNE) PIE_SRCMB_S8_QACC_RNE(q0, a4) "j 7f\n"
+        "6:\n" P4C_SET_ROUNDING(PIE_CFG_RDN) PIE_SRCMB_S8_QACC_RDN(q0, a4) "7:\n"
+        ".else\n"
         P4C_IF_HALF_EVEN PIE_SRCMB_S8_QACC_RNE(q0, a4) ".else\n" PIE_SRCMB_S8_QACC_RDN(q0, a4) ".endif\n"
+        ".endif\n"
         "addi %[count], %[count], -1\n"
         PIE_VLD_128_IP(q2, a1, 16) P4C_IF_CLAMPS PIE_VSAT_S8(q0, q0, a5, t3) ".endif\n"
         PIE_VST_128_IP(q0, a3, 16)
         "bnez %[count], 1b\n"
-        : "+&r"(x), "+&r"(w), "+&r"(b), "+&r"(y), "+&r"(shift), [shifts] "+&r"(shifts), [count] "+&r"(count)
+        : "+&r"(x), "+&r"(w), "+&r"(b), "+&r"(y), "+&r"(shift), [shifts] "+&r"(shifts),
+          [roundings] "+&r"(roundings), "=&r"(rounding), [count] "+&r"(count)
         : "r"(low), "r"(high), [vectors] "r"(vectors), [held] "i"(held), [streamed] "i"(streamed),
           [flags] "i"(P4C_PIE_FLAGS(q))
-        : "memory");
+        : "memory", "t6");
 }
 
 #define P4C_PLANAR_STORE(q) PIE_VST_L_64_XP(q, a1, a2) PIE_VST_H_64_XP(q, a1, a2)
@@ -170,7 +178,7 @@ P4C_INLINE void p4c_planar_transpose(const int8_t *results, int8_t *output, int 
 
 /* Output row oy, all channels. The last 16 pixels end with the row: some may be computed twice. */
 P4C_INLINE void p4c_planar_row(struct p4c_conv2d p, int oy, const int8_t *x, const int8_t *w, const int32_t *bias,
-                               const int8_t *shifts, int8_t *y, int8_t *scratch)
+                               const int8_t *shifts, const int8_t *roundings, int8_t *y, int8_t *scratch)
 {
     int8_t *vectors = scratch, *results = scratch + p4c_planar_taps(p) * P4C_LANES;
     int last = p.out_w - P4C_LANES, weights = (p4c_planar_taps(p) + 15) / 16 * 16;
@@ -186,7 +194,7 @@ P4C_INLINE void p4c_planar_row(struct p4c_conv2d p, int oy, const int8_t *x, con
         }
         for (int channel = 0; channel < p.out_c; channel += P4C_PLANAR_GROUP) {
             p4c_planar_channels(p, vectors, w + channel * weights, bias + channel * P4C_LANES,
-                                shifts ? shifts + channel : NULL, results);
+                                shifts ? shifts + channel : NULL, roundings ? roundings + channel : NULL, results);
             p4c_planar_transpose(results, y + ox * p.out_x + channel, p.out_x);
         }
     }
@@ -196,7 +204,7 @@ P4C_INLINE void p4c_planar_row(struct p4c_conv2d p, int oy, const int8_t *x, con
  * columns of padding than the stride times 16.
  *
  * w        [ceil(out_c / 8) * 8][taps rounded up to 16], taps in the order [in_c][kernel_h][kernel_w]
- * bias     [ceil(out_c / 8) * 8][16], each 16 times;  shifts  [ceil(out_c / 8) * 8], or NULL
+ * bias     [ceil(out_c / 8) * 8][16], each 16 times;  shifts, roundings  [ceil(out_c / 8) * 8], or NULL
  * scratch  p4c_planar_scratch, and behind it the rows of a pooling window, [pool_h][out_w][out_x], where there is one
  *
  * Up to 31 bytes in front of the input and 63 behind it are read, and 16 behind the weights.
@@ -204,11 +212,10 @@ P4C_INLINE void p4c_planar_row(struct p4c_conv2d p, int oy, const int8_t *x, con
 P4C_INLINE void p4c_conv2d_planar_s8(struct p4c_conv2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
                                      const int8_t *shifts, const int8_t *roundings, void *y, int8_t *scratch)
 {
-    (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
     if (!p4c_conv2d_pools(p)) {
         for (int oy = 0; oy < p.out_h; oy++)
-            p4c_planar_row(p, oy, x, w, bias, shifts, (int8_t *)y + oy * p.out_w * p.out_x, scratch);
+            p4c_planar_row(p, oy, x, w, bias, shifts, roundings, (int8_t *)y + oy * p.out_w * p.out_x, scratch);
         return;
     }
     struct p4c_pool pool = p4c_conv2d_pool(p, p.out_c, p.out_x);
@@ -216,7 +223,7 @@ P4C_INLINE void p4c_conv2d_planar_s8(struct p4c_conv2d p, const int8_t *x, const
     int pooled_h = (p.out_h - p.pool_h) / p.pool_stride_h + 1;
     for (int py = 0; py < pooled_h; py++) {
         for (int r = 0; r < p.pool_h; r++)
-            p4c_planar_row(p, py * p.pool_stride_h + r, x, w, bias, shifts, rows + r * p.out_w * p.out_x, scratch);
+            p4c_planar_row(p, py * p.pool_stride_h + r, x, w, bias, shifts, roundings, rows + r * p.out_w * p.out_x, scratch);
         p4c_max_pool_s8(pool, rows, (int8_t *)y + py * pool.out_w * p.out_x);
     }
 }

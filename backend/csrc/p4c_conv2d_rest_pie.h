@@ -31,8 +31,8 @@ struct p4c_pie_dot {
     PIE_VMULAS_S8_XACC(q0, q1) PIE_VLD_128_IP(q3, a1, 16) "nop\n" PIE_VMULAS_S8_XACC(q2, q3)
 #define P4C_DOT_ONE PIE_VLD_128_IP(q0, a0, 16) PIE_VLD_128_IP(q1, a1, 16) "nop\n" PIE_VMULAS_S8_XACC(q0, q1)
 
-P4C_INLINE void p4c_pie_dot_run(struct p4c_pie_dot r, struct p4c_requantize q, int shift, int rows, int count,
-                                const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
+P4C_INLINE void p4c_pie_dot_run(struct p4c_pie_dot r, struct p4c_requantize q, int shift, int rounding, int rows,
+                                int count, const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
 {
     register const int8_t *x __asm__("a0");
     register const int8_t *w __asm__("a1");
@@ -58,7 +58,9 @@ P4C_INLINE void p4c_pie_dot_run(struct p4c_pie_dot r, struct p4c_requantize q, i
         ".endr\n"
         ".if %[unroll] == 1\n addi %[row], %[row], -1\n bnez %[row], 2b\n .endif\n"
         "add %[input], %[input], %[pixel_step]\n"
-        ".if %[flags] & 4\n" PIE_SRS_S_XACC_RNE(t3, a4) ".else\n" PIE_SRS_S_XACC_RDN(t3, a4) ".endif\n"
+        ".if %[flags] & 8\n"
+        "beqz %[rounding], 6f\n" PIE_SRS_S_XACC_RNE(t3, a4) "j 7f\n6:\n" PIE_SRS_S_XACC_RDN(t3, a4) "7:\n"
+        ".elseif %[flags] & 4\n" PIE_SRS_S_XACC_RNE(t3, a4) ".else\n" PIE_SRS_S_XACC_RDN(t3, a4) ".endif\n"
         "addi %[count], %[count], -1\n"
         "ble t3, %[high], 4f\n mv t3, %[high]\n 4:\n"
         "bge t3, %[low], 5f\n mv t3, %[low]\n 5:\n"
@@ -66,11 +68,11 @@ P4C_INLINE void p4c_pie_dot_run(struct p4c_pie_dot r, struct p4c_requantize q, i
         "bnez %[count], 1b\n"
         : "=&r"(x), "=&r"(w), "+&r"(y), "=&r"(sum), [input] "+&r"(input), [count] "+&r"(count), [row] "=&r"(row),
           [loop] "=&r"(loop)
-        : "r"(b), "r"(amount), [low] "r"(q.qmin), [high] "r"(q.qmax), [rows] "r"(rows), [weights] "r"(weights),
+        : "r"(b), "r"(amount), [rounding] "r"(rounding), [low] "r"(q.qmin), [high] "r"(q.qmax), [rows] "r"(rows), [weights] "r"(weights),
           [skip] "r"(r.skip), [row_step] "r"(r.row_step), [weight_step] "r"(r.weight_step),
           [pixel_step] "r"(r.pixel_step), [output_step] "r"(r.output_step), [unroll] "i"(r.unroll), [loops] "i"(r.loops),
           [vectors] "i"(r.vectors),
-          [flags] "i"((r.skip != 0) | (r.weight_step != 0) << 1 | (q.rounding == P4C_HALF_EVEN) << 2)
+          [flags] "i"((r.skip != 0) | (r.weight_step != 0) << 1 | (q.rounding == P4C_HALF_EVEN) << 2 | q.mixed << 3)
         : "memory");
 }
 
@@ -95,13 +97,14 @@ P4C_INLINE void p4c_conv2d_rest_pixels(struct p4c_conv2d p, struct p4c_conv2d_bl
     const int8_t *x = row.x + row.ky0 * p.dilation_h * p.in_y + (ox * p.stride_w - p.pad_left + kx0 * p.dilation_w) * p.in_x;
     const int8_t *w = block.w + (row.ky0 * p.kernel_w + kx0) * p.in_x;
     int shift = block.shifts ? *block.shifts : p.requantize.shift;
+    int rounding = block.roundings ? *block.roundings : p.requantize.rounding;
     struct p4c_pie_dot r = p4c_conv2d_dot_of(p, kx0, kx1, out_x);
     if (row.ky1 - row.ky0 == p.kernel_h && p.kernel_h * r.loops * r.vectors <= P4C_MAX_DOTS) {
         /* Without a loop over kernel rows no branch is mispredicted. */
         r.unroll = p.kernel_h;
-        p4c_pie_dot_run(r, p.requantize, shift, p.kernel_h, count, x, w, block.bias, y + ox * out_x);
+        p4c_pie_dot_run(r, p.requantize, shift, rounding, p.kernel_h, count, x, w, block.bias, y + ox * out_x);
     } else
-        p4c_pie_dot_run(r, p.requantize, shift, row.ky1 - row.ky0, count, x, w, block.bias, y + ox * out_x);
+        p4c_pie_dot_run(r, p.requantize, shift, rounding, row.ky1 - row.ky0, count, x, w, block.bias, y + ox * out_x);
 }
 
 #endif

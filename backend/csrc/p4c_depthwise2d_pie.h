@@ -9,10 +9,10 @@
 
 /* One kernel row of at least one tap: q0 q1 weights, q2 q3 inputs, each fetched a tap ahead; three cycles a tap. */
 #define P4C_DW_TAP(weight, next_weight, input, next_input) \
-    PIE_VLD_128_XP(next_input, a0, t5) \
+    PIE_VLD_128_XP(next_input, a0, s8) \
     PIE_VMULAS_S8_QACC_LD_IP(next_weight, a1, 16, weight, input)
 #define P4C_DW_ROW \
-    PIE_VLD_128_XP(q2, a0, t5) PIE_VLD_128_IP(q0, a1, 16) \
+    PIE_VLD_128_XP(q2, a0, s8) PIE_VLD_128_IP(q0, a1, 16) \
     ".rept (%[columns] - 1) / 2\n" P4C_DW_TAP(q0, q1, q2, q3) P4C_DW_TAP(q1, q0, q3, q2) ".endr\n" \
     ".if %[columns] & 1\n" PIE_VMULAS_S8_QACC(q0, q2) \
     ".else\n" P4C_DW_TAP(q0, q1, q2, q3) PIE_VMULAS_S8_QACC(q1, q3) ".endif\n" \
@@ -21,11 +21,13 @@
 
 /* `count` pixels that see the same kernel columns, a constant number of them. With `unroll` all kernel rows are seen and
  * written out; otherwise `rows` of them are a loop. */
-P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int unroll, const int8_t *shifts, int rows,
-                                      int count, const int8_t *input, const int8_t *weights, const int32_t *bias,
-                                      int8_t *output)
+P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int unroll, const int8_t *shifts,
+                                      const int8_t *roundings, int rows, int count, const int8_t *input,
+                                      const int8_t *weights, const int32_t *bias, int8_t *output)
 {
     struct p4c_requantize q = p.requantize;
+    struct p4c_pie_mixed mixed;
+    register int8_t *readings __asm__("t5") = p4c_pie_mixed_begin(q, roundings, &mixed);
     register const int8_t *x __asm__("a0") = input;
     register const int8_t *w __asm__("a1") = weights;
     register int8_t *y __asm__("a2") = output;
@@ -34,11 +36,12 @@ P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int
     register int low __asm__("a5") = q.qmin;
     register int high __asm__("t3") = q.qmax;
     register int output_step __asm__("t4") = p.out_x;
-    register int tap_step __asm__("t5") = p.dilation_w * p.in_x;
+    register int tap_step __asm__("s8") = p.dilation_w * p.in_x;
     int row_step = p.dilation_h * p.in_y - columns * p.dilation_w * p.in_x;
     int row;
     __asm__ volatile(
         P4C_IF_PER_CHANNEL PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
+        P4C_MIXED_BEGIN
         P4C_LOAD_BIAS
         "mv %[row], %[rows]\n"
         "1:\n"
@@ -52,17 +55,18 @@ P4C_INLINE void p4c_pie_depthwise_run(struct p4c_depthwise2d p, int columns, int
         P4C_NEXT_PIXEL("add %[input], %[input], %[pixel_step]\n", "mv a0, %[input]\n", "mv a1, %[weights]\n",
                        "addi %[count], %[count], -1\n", "mv %[row], %[rows]\n")
         "bnez %[count], 1b\n"
-        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [input] "+&r"(input), [count] "+&r"(count), [row] "=&r"(row)
-        : "r"(low), "r"(high), "r"(output_step), "r"(tap_step), [rows] "r"(rows), [weights] "r"(weights),
+        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(readings), [input] "+&r"(input), [count] "+&r"(count), [row] "=&r"(row)
+        : "r"(b), "r"(shift), "r"(low), "r"(high), "r"(output_step), "r"(tap_step), [rows] "r"(rows), [weights] "r"(weights),
           [row_step] "r"(row_step), [pixel_step] "r"(p.stride_w * p.in_x), [columns] "i"(columns),
           [clipped] "i"((p.kernel_w - columns) * P4C_LANES), [unroll] "i"(unroll ? p.kernel_h : 0),
           [flags] "i"(P4C_PIE_FLAGS(q))
-        : "memory");
+        : "memory", "t6");
 }
 
 /* `count` pixels from column ox on; the kernel columns that ox sees are constant and those of all of them. */
 P4C_INLINE void p4c_depthwise2d_pie_pixels(struct p4c_depthwise2d p, int oy, int ox, int count, const int8_t *x,
-                                           const int8_t *w, const int32_t *bias, const int8_t *shifts, int8_t *y)
+                                           const int8_t *w, const int32_t *bias, const int8_t *shifts,
+                                           const int8_t *roundings, int8_t *y)
 {
     struct p4c_span rows = p4c_taps_inside(oy, p.stride_h, p.pad_top, p.dilation_h, p.kernel_h, p.in_h);
     struct p4c_span columns = p4c_taps_inside(ox, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
@@ -72,9 +76,9 @@ P4C_INLINE void p4c_depthwise2d_pie_pixels(struct p4c_depthwise2d p, int oy, int
     const int8_t *v = w + (rows.first * p.kernel_w + columns.first) * P4C_LANES;
     int8_t *out = y + (oy * p.out_w + ox) * p.out_x;
     if (seen == p.kernel_h && count > 1)
-        p4c_pie_depthwise_run(p, inside, 1, shifts, seen, count, in, v, bias, out);
+        p4c_pie_depthwise_run(p, inside, 1, shifts, roundings, seen, count, in, v, bias, out);
     else
-        p4c_pie_depthwise_run(p, inside, 0, shifts, seen, count, in, v, bias, out);
+        p4c_pie_depthwise_run(p, inside, 0, shifts, roundings, seen, count, in, v, bias, out);
 }
 
 /* The PIE form for any kernel: conditions as for the convolution. Rows outermost, so that the inputs of all channel
@@ -82,25 +86,24 @@ P4C_INLINE void p4c_depthwise2d_pie_pixels(struct p4c_depthwise2d p, int oy, int
 P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, const int8_t *w, const int32_t *bias,
                                        const int8_t *shifts, const int8_t *roundings, void *y)
 {
-    (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
     struct p4c_span inner =
         p4c_whole_kernels(p.out_w, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
     for (int oy = 0; oy < p.out_h; oy++) {
         for (int c = 0; c < p.channels; c += P4C_LANES) {
             const int8_t *xc = x + c, *v = w + c * p.kernel_h * p.kernel_w;
-            const int8_t *s = shifts ? shifts + c : NULL;
+            const int8_t *s = shifts ? shifts + c : NULL, *r = roundings ? roundings + c : NULL;
             int8_t *out = (int8_t *)y + c;
-            if (inner.first > 0) p4c_depthwise2d_pie_pixels(p, oy, 0, 1, xc, v, bias + c, s, out);
-            if (inner.first > 1) p4c_depthwise2d_pie_pixels(p, oy, 1, 1, xc, v, bias + c, s, out);
-            if (inner.first > 2) p4c_depthwise2d_pie_pixels(p, oy, 2, 1, xc, v, bias + c, s, out);
-            if (inner.first > 3) p4c_depthwise2d_pie_pixels(p, oy, 3, 1, xc, v, bias + c, s, out);
+            if (inner.first > 0) p4c_depthwise2d_pie_pixels(p, oy, 0, 1, xc, v, bias + c, s, r, out);
+            if (inner.first > 1) p4c_depthwise2d_pie_pixels(p, oy, 1, 1, xc, v, bias + c, s, r, out);
+            if (inner.first > 2) p4c_depthwise2d_pie_pixels(p, oy, 2, 1, xc, v, bias + c, s, r, out);
+            if (inner.first > 3) p4c_depthwise2d_pie_pixels(p, oy, 3, 1, xc, v, bias + c, s, r, out);
             if (inner.last > inner.first)
-                p4c_depthwise2d_pie_pixels(p, oy, inner.first, inner.last - inner.first, xc, v, bias + c, s, out);
-            if (p.out_w - inner.last > 3) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 4, 1, xc, v, bias + c, s, out);
-            if (p.out_w - inner.last > 2) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 3, 1, xc, v, bias + c, s, out);
-            if (p.out_w - inner.last > 1) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 2, 1, xc, v, bias + c, s, out);
-            if (p.out_w - inner.last > 0) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 1, 1, xc, v, bias + c, s, out);
+                p4c_depthwise2d_pie_pixels(p, oy, inner.first, inner.last - inner.first, xc, v, bias + c, s, r, out);
+            if (p.out_w - inner.last > 3) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 4, 1, xc, v, bias + c, s, r, out);
+            if (p.out_w - inner.last > 2) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 3, 1, xc, v, bias + c, s, r, out);
+            if (p.out_w - inner.last > 1) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 2, 1, xc, v, bias + c, s, r, out);
+            if (p.out_w - inner.last > 0) p4c_depthwise2d_pie_pixels(p, oy, p.out_w - 1, 1, xc, v, bias + c, s, r, out);
         }
     }
 }

@@ -43,7 +43,6 @@ P4C_INLINE void p4c_fully_connected_s8_ref(struct p4c_fully_connected p, const i
 P4C_INLINE void p4c_fully_connected_s8(struct p4c_fully_connected p, const int8_t *x, const int8_t *w,
                                            const int32_t *bias, const int8_t *shifts, const int8_t *roundings, void *y)
 {
-    (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
     int vectors = p.inputs / P4C_LANES;
     int taps = vectors % P4C_FULLY_CONNECTED_TAPS ? 1 : P4C_FULLY_CONNECTED_TAPS;
@@ -56,7 +55,8 @@ P4C_INLINE void p4c_fully_connected_s8(struct p4c_fully_connected p, const int8_
             for (int j = 0; j < valid; j++) ((int32_t *)y)[channel + j] = lanes[j];
         } else {
             int8_t *out = valid == P4C_LANES ? (int8_t *)y + channel : (int8_t *)lanes;
-            p4c_pie_conv_run(r, p.requantize, shifts ? shifts + channel : NULL, 1, 1, x, w, bias + channel, out);
+            p4c_pie_conv_run(r, p.requantize, shifts ? shifts + channel : NULL, roundings ? roundings + channel : NULL, 1, 1, x, w,
+                             bias + channel, out);
             if (valid < P4C_LANES)
                 for (int j = 0; j < valid; j++) ((int8_t *)y)[channel + j] = ((int8_t *)lanes)[j];
         }

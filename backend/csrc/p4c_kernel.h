@@ -29,13 +29,14 @@ enum p4c_rounding { P4C_FLOOR = 0, P4C_HALF_EVEN = 6 };
 /* How accumulators become stored bytes: (acc >> shift), rounded, clamped to qmin..qmax.
  *
  * `shifts` and `roundings` hold one entry per output channel where the layer's channels differ; where they are NULL
- * every channel uses `shift` and `rounding`. `per_channel` says, as a constant, that there are `shifts`; `raw` stores
- * the int32 accumulators themselves.
+ * every channel uses `shift` and `rounding`. `per_channel` says, as a constant, that there are `shifts`, and `mixed` that
+ * there are `roundings`; `raw` stores the int32 accumulators themselves.
  */
 struct p4c_requantize {
     int shift;
     int per_channel;
     int rounding;
+    int mixed;
     int qmin;
     int qmax;
     int raw;

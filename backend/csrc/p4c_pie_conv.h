@@ -85,16 +85,47 @@
 /* What the asm blocks ask of a layer's requantization, in one operand: gcc allows 30, and counts those twice that are
  * read and written. */
 #define P4C_PIE_FLAGS(q) \
-    ((q).per_channel | ((q).rounding == P4C_HALF_EVEN) << 1 | ((q).qmin > -128 || (q).qmax < 127) << 2)
+    ((q).per_channel | ((q).rounding == P4C_HALF_EVEN) << 1 | ((q).qmin > -128 || (q).qmax < 127) << 2 | \
+     (q).mixed << 7)
 #define P4C_IF_PER_CHANNEL ".if %[flags] & 1\n"
 #define P4C_IF_HALF_EVEN ".if %[flags] & 2\n"
 #define P4C_IF_CLAMPS ".if %[flags] & 4\n"
 
+#define P4C_IF_MIXED ".if %[flags] & 128\n"
+
+/* Where channels round in both ways, QACC is kept in memory and read out twice, and q5 chooses: all ones in the lanes
+ * that round down. Before v3.0 the mode is in CFG. */
+struct p4c_pie_mixed {
+    int32_t lanes[P4C_LANES];
+    int8_t roundings[P4C_LANES];
+} __attribute__((aligned(16)));
+
+#if PIE_CHIP_REV == 1
+#define P4C_SET_ROUNDING(mode) "li t6, " PIE_TEXT(mode) "\n" PIE_MOVX_W_CFG(t6)
+#else
+#define P4C_SET_ROUNDING(mode)
+#endif
+
+/* t5 points behind the lanes, at the roundings, and then at the lanes. */
+#define P4C_MIXED_BEGIN \
+    P4C_IF_MIXED PIE_VLD_128_IP(q5, t5, -64) PIE_ZERO_Q(q6) PIE_VCMP_EQ_S8(q5, q5, q6) ".endif\n"
+#define P4C_READ_OUT_BOTH \
+    PIE_ST_QACC_L_L_128_IP(t5, 16) PIE_ST_QACC_L_H_128_IP(t5, 16) \
+    PIE_ST_QACC_H_L_128_IP(t5, 16) PIE_ST_QACC_H_H_128_IP(t5, -48) \
+    P4C_SET_ROUNDING(PIE_CFG_RNE) \
+    P4C_IF_PER_CHANNEL PIE_SRCMB_S8_Q_QACC_RNE(q2, q7) ".else\n" PIE_SRCMB_S8_QACC_RNE(q2, a4) ".endif\n" \
+    PIE_LD_QACC_L_L_128_IP(t5, 16) PIE_LD_QACC_L_H_128_IP(t5, 16) \
+    PIE_LD_QACC_H_L_128_IP(t5, 16) PIE_LD_QACC_H_H_128_IP(t5, -48) \
+    P4C_SET_ROUNDING(PIE_CFG_RDN) \
+    P4C_IF_PER_CHANNEL PIE_SRCMB_S8_Q_QACC_RDN(q6, q7) ".else\n" PIE_SRCMB_S8_QACC_RDN(q6, a4) ".endif\n" \
+    "nop\n" PIE_XORQ(q6, q6, q2) PIE_ANDQ(q6, q6, q5) PIE_XORQ(q2, q2, q6)
+
 /* QACC to q2: shifted, rounded to even or down, by one amount (a4) or one for each channel (q7). */
 #define P4C_READ_OUT \
+    P4C_IF_MIXED P4C_READ_OUT_BOTH ".else\n" \
     P4C_IF_PER_CHANNEL P4C_IF_HALF_EVEN PIE_SRCMB_S8_Q_QACC_RNE(q2, q7) ".else\n" \
     PIE_SRCMB_S8_Q_QACC_RDN(q2, q7) ".endif\n.else\n" P4C_IF_HALF_EVEN PIE_SRCMB_S8_QACC_RNE(q2, a4) ".else\n" \
-    PIE_SRCMB_S8_QACC_RDN(q2, a4) ".endif\n.endif\n"
+    PIE_SRCMB_S8_QACC_RDN(q2, a4) ".endif\n.endif\n.endif\n"
 
 /* Store one pixel of 16 channels, or two neighbouring ones of eight. */
 #define P4C_STORE(between) \
@@ -125,7 +156,13 @@ struct p4c_pie_run {
     int output_step;
 };
 
-/* `shifts` holds 16 amounts where the layer has one for each channel. */
+/* Memory for reading out twice, with the block's 16 roundings at the end, which is returned. */
+P4C_INLINE int8_t *p4c_pie_mixed_begin(struct p4c_requantize q, const int8_t *roundings, struct p4c_pie_mixed *mixed)
+{
+    for (int i = 0; q.mixed && i < P4C_LANES; i++) mixed->roundings[i] = roundings[i];
+    return mixed->roundings;
+}
+
 /* The parts of one kernel row. What steps to the next row pairs with the last multiplications where it can. */
 #define P4C_CONV_SKIP ".if %[flags] & 8\n add a0, a0, %[skip]\n .endif\n"
 #define P4C_CONV_NEXT_ROW "add a0, a0, %[row_step]\n"
@@ -142,9 +179,13 @@ struct p4c_pie_run {
     ".endif\n" \
     P4C_CONV_SKIP
 
-P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts, int rows, int count,
-                                 const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
+/* `shifts` and `roundings` hold 16 entries where the layer has one for each channel. */
+P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts,
+                                 const int8_t *roundings, int rows, int count, const int8_t *input, const int8_t *weights,
+                                 const int32_t *bias, int8_t *output)
 {
+    struct p4c_pie_mixed mixed;
+    register int8_t *readings __asm__("t5") = p4c_pie_mixed_begin(q, roundings, &mixed);
     register const int8_t *x __asm__("a0") = input;
     register const int8_t *w __asm__("a1") = weights;
     register int8_t *y __asm__("a2") = output;
@@ -156,6 +197,7 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
     int row, loop;
     __asm__ volatile(
         P4C_IF_PER_CHANNEL PIE_VLD_128_IP(q7, a4, 0) ".endif\n"
+        P4C_MIXED_BEGIN
         P4C_LOAD_BIAS
         "mv %[row], %[rows]\n"
         "1:\n"
@@ -171,14 +213,14 @@ P4C_INLINE void p4c_pie_conv_run(struct p4c_pie_run r, struct p4c_requantize q, 
         P4C_NEXT_PIXEL("add %[input], %[input], %[pixel_step]\n", "mv a0, %[input]\n", "mv a1, %[weights]\n",
                        "addi %[count], %[count], -1\n", "mv %[row], %[rows]\n")
         "bnez %[count], 1b\n"
-        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [input] "+&r"(input), [count] "+&r"(count),
-          [row] "=&r"(row), [loop] "=&r"(loop)
-        : "r"(low), "r"(high), "r"(output_step), [rows] "r"(rows), [weights] "r"(weights), [row_step] "r"(r.row_step),
+        : "+&r"(x), "+&r"(w), "+&r"(y), "+&r"(readings), [input] "+&r"(input), [count] "+&r"(count), [row] "=&r"(row),
+          [loop] "=&r"(loop)
+        : "r"(b), "r"(shift), "r"(low), "r"(high), "r"(output_step), [rows] "r"(rows), [weights] "r"(weights), [row_step] "r"(r.row_step),
           [weight_step] "r"(r.weight_step), [pixel_step] "r"(r.pixel_step), [skip] "r"(r.skip),
           [loops] "i"(r.loops), [repeats] "i"(r.repeats), [full] "i"(r.full), [part] "i"(r.part),
           [flags] "i"(P4C_PIE_FLAGS(q) | (r.skip != 0) << 3 | (r.weight_step != 0) << 4 | r.unaligned << 5 | r.pairs << 6 |
                       r.unroll << 8)
-        : "memory");
+        : "memory", "t6");
 }
 
 /* The same for a 1x1 kernel of `full` >= 1 whole vectors: four weight rows stay in registers from pixel to pixel. */

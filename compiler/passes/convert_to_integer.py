@@ -131,6 +131,10 @@ def bias_units(graph: Graph, node: Node) -> Array:
     return np.ldexp(reals, exponents)
 
 
+# Constant results are written as biases below this, which every kernel takes.
+MAX_CONSTANT = 1 << 30
+
+
 @dataclass(frozen=True)
 class Requantization:
     """int32 bias, shift and rounding of each output channel."""
@@ -140,13 +144,23 @@ class Requantization:
     rounding: Array
 
 
-def exact_requantization(units: Array, shift: Array) -> Requantization:
-    """The integers that round acc + units exactly as half-to-even of the real would; see the module's text."""
+def exact_requantization(units: Array, shift: Array, summed: Array) -> Requantization:
+    """The integers that round acc + units exactly as half-to-even of the real would; see the module's text.
+
+    All arrays are [O]. Where nothing is `summed` (no weight but zero) the result is constant, and where the shift is
+    not positive nothing is rounded: such channels round as the others do, so that a layer mixes no more than it must.
+    """
     whole = np.floor(units).astype(np.int64)
     on_grid = units == whole
     half = np.where(on_grid, 0, np.int64(1) << np.maximum(shift - 1, 0))
     rounding = np.where(on_grid, numerics.HALF_EVEN, numerics.FLOOR)
-    return Requantization((whole + half).astype(np.int32), shift.astype(np.int8), rounding.astype(np.int8))
+    result = np.rint(np.ldexp(units, -shift))
+    constant = ~summed & (shift > 0) & (np.abs(np.ldexp(result, shift)) < MAX_CONSTANT)
+    bias = np.where(constant, np.ldexp(result, shift).astype(np.int64), whole + half)
+    bound = rounding[~constant & (shift > 0)]
+    common = numerics.FLOOR if len(bound) and (bound == numerics.FLOOR).all() else numerics.HALF_EVEN
+    rounding = np.where(constant | (shift <= 0), common, rounding)
+    return Requantization(bias.astype(np.int32), shift.astype(np.int8), rounding.astype(np.int8))
 
 
 def _convert(result: Graph, node: Node) -> None:
@@ -154,7 +168,9 @@ def _convert(result: Graph, node: Node) -> None:
     if node.type.params is None:
         _convert_unquantized(result, node, units)
         return
-    exact = exact_requantization(units, shifts(result, node))
+    weights = result.constants[node.operands[1]].array
+    summed = np.any(weights.reshape(len(weights), -1), axis=1)
+    exact = exact_requantization(units, shifts(result, node), np.asarray(summed))
     vectors = (("bias", "i32", exact.bias), ("shift", "i8", exact.shift), ("rounding", "i8", exact.rounding))
     extra = [_vector(result, f"{node.name}.{name}", dtype, array) for name, dtype, array in vectors]
     ties = _float32_ties(result, node, units)
