@@ -20,7 +20,7 @@ from .compiler.errors import InputError, ModelError, P4CError, Problem
 
 if TYPE_CHECKING:
     from .driver import Options
-    from .runtime.board.board import Board
+    from .runtime.board.board import Board, LoadedModel
     from .runtime.data import Data
     from .runtime.device import Device
     from .runtime.explain import Origin
@@ -285,7 +285,7 @@ def board_of(options: argparse.Namespace) -> Iterator[Board | None]:
 
 
 @contextmanager
-def device_of(model: CompiledModel, board: Board | None, options: argparse.Namespace) -> Iterator[Device | None]:
+def device_of(model: CompiledModel, board: Board | None, options: argparse.Namespace) -> Iterator[LoadedModel | None]:
     """The model on its board, uploaded with a progress bar; None for the simulator."""
     if board is None:
         yield None
@@ -373,9 +373,12 @@ def run_run(options: argparse.Namespace) -> int:
         save_outputs(options.output, outputs)
     if options.json:
         listed = {name: array.tolist() for name, array in outputs.items()}
-        print(json.dumps({"schema": "p4c.run/1", "outputs": listed}))
+        counted = {"total_cycles": device.cycles, "counts": device.counts} if device else {}
+        print(json.dumps({"schema": "p4c.run/1", "outputs": listed} | counted))
     elif options.output is None:
         print_outputs(outputs)
+    if device and not options.json:
+        print(f"{device.cycles:,} {device.counts} per inference, at most")
     return 0
 
 

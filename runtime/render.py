@@ -91,6 +91,8 @@ def verdict_json(verdict: Verdict, origins: Sequence[Origin]) -> dict[str, Any]:
         "rows": verdict.rows,
         "identical": verdict.identical,
         "instructions": verdict.instructions,
+        "total_cycles": verdict.cycles,
+        "counts": verdict.counts,
         "mismatches": [{**vars(m), "difference": _finite(m.difference)} for m in verdict.mismatches],
     }
     if verdict.correct is not None:

@@ -45,7 +45,10 @@ def test_run_and_verify_on_a_board(folder, firmware, capsys):
     device = ["--device", firmware.url, "--chip-rev", "v3"]
     assert main(["run", "small.onnx", "--input", "data.npz", "-o", "here.npy"]) == 0
     assert main(["run", "small.onnx", "--input", "data.npz", "-o", "there.npy", *device]) == 0
+    assert capsys.readouterr().out.endswith("cycles of the board per inference, at most\n")
     np.testing.assert_array_equal(np.load("here.npy"), np.load("there.npy"), strict=True)
+    result = output_json(capsys, "run", "small.onnx", "--input", "data.npz", *device)
+    assert result["total_cycles"] > 100
     assert main(["verify", "small.onnx", "--data", "data.npz", *device]) == 0
     out = capsys.readouterr().out
     assert "5 of 5 rows identical to onnxruntime" in out

@@ -11,7 +11,7 @@ from ...backend.image import Image
 from ...backend.target import ESP32P4
 from ...compiler.errors import DeviceError, InputError
 from ...compiler.ir import Array
-from ..device import Progress, Session, no_progress
+from ..device import ALL_STEPS, Progress, RunResult, Session, no_progress
 from .link import FILLS, Link, NoAnswerError
 from .own import OwnFirmware, identify
 from .own_session import OwnSession
@@ -161,7 +161,10 @@ class Board:
 
 
 class LoadedModel:
-    """A model on a board: call it with rows. A context manager; closing it frees its memory there."""
+    """A model on a board: call it with rows. A context manager; closing it frees its memory there.
+
+    `cycles` are those of the slowest run so far, by the board's counter; `counts` says what they are.
+    """
 
     # As a Device it has this one session, which stays loaded.
     parallel = 1
@@ -169,6 +172,7 @@ class LoadedModel:
     def __init__(self, model: CompiledModel, board: Board, session: Session) -> None:
         self.model, self.session = model, session
         self.name, self.counts = board.name, board.counts
+        self.cycles = 0
 
     def __call__(
         self, x: Array | Mapping[str, Array], *, raw: bool = False, progress: Progress = no_progress
@@ -180,7 +184,7 @@ class LoadedModel:
         """This model's session, as Device asks for one."""
         if image is not self.model.build.image:
             raise InputError(f"{self.model.name} is loaded here, not this image", "load the other model too")
-        return KeptSession(self.session)
+        return KeptSession(self)
 
     def close(self) -> None:
         """Free the model's memory on the board."""
@@ -196,10 +200,17 @@ class LoadedModel:
 
 
 class KeptSession:
-    """A session that stays loaded when it is closed, because somebody else will."""
+    """The session of a loaded model, which stays loaded when this is closed."""
 
-    def __init__(self, session: Session) -> None:
-        self.run, self.read, self.cancel = session.run, session.read, session.cancel
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._loaded = loaded
+        self.read, self.cancel = loaded.session.read, loaded.session.cancel
+
+    def run(self, input_block: bytes, steps: int = ALL_STEPS) -> RunResult:
+        """Run it; see device.Session."""
+        result = self._loaded.session.run(input_block, steps)
+        self._loaded.cycles = max(self._loaded.cycles, result.cycles)
+        return result
 
     def close(self) -> None:
         """Keep it."""

@@ -130,9 +130,14 @@ class Link:
             deadline = time.monotonic() + self.patience / 2 + self.transport.seconds_for(fill)
             while time.monotonic() < deadline:
                 found = self._receive(Command.PING, deadline - time.monotonic())
-                if isinstance(found, Packet) and found.flag == Flag.ANSWER and found.payload == nonce:
+                if not isinstance(found, Packet):
+                    continue
+                if found.flag == Flag.ANSWER and found.payload == nonce:
                     self._unsettled = False
                     return
+                if found.is_error(ErrorCode.RUNNING):
+                    # What a host before left running, with nobody to hear of it.
+                    self.transport.write(encode(Packet(Command.CANCEL)) + encode(Packet(Command.PING, nonce)))
         what = f"{self.transport.port} does not answer PING"
         raise NoAnswerError(
             what, "check that a board with p4c's or P4-JIT's firmware is there; if it hangs, reset it"

@@ -181,7 +181,9 @@ def load_error(error: RefusedError, program: Program) -> DeviceError:
         memory = MEMORY_NAMES.get(kind, "memory")
         what = f"the image needs {needed:,} bytes of {memory} in one piece, the board has {free:,} free"
         what += f", at most {largest:,} in one piece" if free >= needed else ""
-        return DeviceError(what, "free other models on the board (close them, or reset it), or use a smaller network")
+        return DeviceError(
+            what, "free other models on the board (close them, or reset it), or compile with a smaller --ram-budget"
+        )
     if error.code == ErrorCode.FORMAT_VERSION:
         what = (
             f"the board's loader reads images up to version {words[1]}, this is version {words[0] or FORMAT_VERSION}"

@@ -80,7 +80,9 @@ class BoardSession:
             free = self._firmware.heap().free(segment.region)
             memory = MEMORIES[segment.region]
             what = f"the {segment.kind} segment needs {segment.size:,} bytes of {memory}, the board has {free:,} free"
-            advice = "free other models on the board (close them, or reset it), or use a smaller network"
+            advice = (
+                "free other models on the board (close them, or reset it), or compile with a smaller --ram-budget"
+            )
             raise DeviceError(what + (" in pieces" if free >= segment.size else ""), advice)
         return address
 
