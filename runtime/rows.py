@@ -42,7 +42,8 @@ def map_rows(device: Device, image: Image, rows: int, work: Callable[[Session, i
                     yield future.result()
                 pending |= {pool.submit(run, row) for row in itertools.islice(remaining, len(done))}
         except BaseException:
-            # A row may take long, on a board even for ever.
+            # A row may take long, on a board even for ever; and no other one must begin.
+            pool.shutdown(wait=False, cancel_futures=True)
             for session in sessions:
                 session.cancel()
             raise

@@ -199,7 +199,7 @@ def test_a_host_that_died_while_its_code_hangs(virtual, board, models):
 def test_an_interrupt_ends_a_run_that_hangs(board, models, long_limit):
     """Ctrl-C in the main thread: the board is told, and the connection can be used again."""
     small, x, y = models["small"]
-    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    timer = threading.Timer(0.5, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
     timer.start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt), board.load(faulting(small, FOREVER)) as hung:
