@@ -28,6 +28,11 @@ def _table_parameters(call: Invocation) -> Fields:
     return {"elements": call.node.type.bytes, "offset": -numerics.dtype_range(call.operand(0).dtype)[0]}
 
 
+def _table_words(call: Invocation) -> dict[str, Array | None]:
+    """The table with a word for each entry."""
+    return {"table": call.constant(1).view(np.uint8).astype(np.uint32)}
+
+
 def _table_constants(call: Invocation) -> dict[str, Array | None]:
     return {"table": call.constant(1)}
 
@@ -94,6 +99,18 @@ BYTE_FACTOR = Condition(
 SHIFT_RIGHT = Condition("the shift is 0 to 31", lambda call: 0 <= call.node.int("shift") < 32)
 
 PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
+    KernelDef(
+        name="table_s8",
+        op="table",
+        header="p4c_table.h",
+        symbol="p4c_table_s8",
+        record="p4c_table",
+        parameters=_table_parameters,
+        conditions=(WHOLE_VECTORS,),
+        constants=_table_words,
+        overlays=in_place(0),
+        pie=True,
+    ),
     *(
         KernelDef(
             name="clamp_s8",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..compiler.plan import Fields, Invocation, KernelDef
-from .conditions import BYTES, FOUR_AXES, WORDS
+from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+from .conditions import BYTES, FOUR_AXES, LANES, ONE_IMAGE, WORDS
 from .memory_order import logical_steps, physical, physical_sizes
 
 
@@ -28,11 +28,51 @@ def _layout_parameters(call: Invocation) -> Fields:
     return {**_permute_fields(sizes, steps), "padding": padding}
 
 
+def _transposed_layout(call: Invocation) -> Fields:
+    """struct p4c_transpose between planes of channels and channels-last pixels."""
+    x, y = call.operand(0), call.node.type
+    pixels, channels = x.shape[2] * x.shape[3], x.shape[1]
+    if x.channels_last:
+        return {"rows": pixels, "columns": channels, "in_step": x.pitch, "out_step": pixels}
+    return {"rows": channels, "columns": pixels, "in_step": pixels, "out_step": y.pitch}
+
+
+def _aligned(fields: Fields) -> bool:
+    steps = int(str(fields["in_step"])) % LANES, int(str(fields["out_step"])) % (LANES // 2)
+    return steps == (0, 0)
+
+
+def _has_block(fields: Fields) -> bool:
+    return int(str(fields["rows"])) >= LANES // 2 and int(str(fields["columns"])) >= LANES
+
+
 def _copy_parameters(call: Invocation) -> Fields:
     return _permute_fields((call.node.type.elements,), (1,))
 
 
+PLANES_AND_PIXELS = Condition(
+    "the change is between planes of channels and pixels of channels",
+    lambda call: call.operand(0).channels_last != call.node.type.channels_last,
+)
+ALIGNED_STEPS = Condition(
+    "rows of the input begin at multiples of 16 bytes and those of the result at multiples of 8",
+    lambda call: _aligned(_transposed_layout(call)),
+)
+WHOLE_BLOCK = Condition(
+    "there is a whole block of 8 rows and 16 columns", lambda call: _has_block(_transposed_layout(call))
+)
+
 MOVE_KERNELS: tuple[KernelDef, ...] = (
+    KernelDef(
+        name="transpose_s8",
+        op="convert_layout",
+        header="p4c_move.h",
+        symbol="p4c_transpose_s8",
+        record="p4c_transpose",
+        parameters=_transposed_layout,
+        conditions=(BYTES, ONE_IMAGE, PLANES_AND_PIXELS, ALIGNED_STEPS, WHOLE_BLOCK),
+        pie=True,
+    ),
     *(
         KernelDef(
             name=f"permute_{suffix}_ref",

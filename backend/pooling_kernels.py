@@ -59,6 +59,17 @@ POOLING_KERNELS: tuple[KernelDef, ...] = (
         conditions=(SIGNED, ONE_IMAGE),
     ),
     KernelDef(
+        name="average_pool_s8",
+        op="qaverage_pool",
+        header="p4c_pool.h",
+        symbol="p4c_average_pool_s8",
+        record="p4c_average_pool",
+        parameters=_average_parameters,
+        overlays=windows,
+        conditions=(SIGNED, ONE_IMAGE, VECTOR_PIXELS, NARROW_SUMS),
+        pie=True,
+    ),
+    KernelDef(
         name="average_pool_s8_ref",
         op="qaverage_pool",
         header="p4c_pool.h",

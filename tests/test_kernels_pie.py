@@ -5,7 +5,10 @@ The scalar twins meet the same interpreter in test_kernels.py, so both forms are
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+
+from p4c.compiler.ir import Constant, TensorType
 
 from .graphs import Net, assert_device_identical, compile_graph
 from .test_kernels import CHANNELS, WINDOWS
@@ -277,6 +280,33 @@ def test_layers_that_round_in_both_ways(chip_rev):
     assert not [step.kernel.name for step in layers if step.kernel.name.endswith("_ref")]
     assert sum(step.constants["roundings"] is not None for step in layers) == 17
     assert any(step.parameters.get("rest") for step in layers)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_means_tables_and_layouts(chip_rev):
+    """Counts that are powers of two and others, clipped windows, whole rows; tables; planes from pixels and back."""
+    net = Net(37)
+    codes = np.random.default_rng(37).integers(-128, 128, 256).astype(np.int8)
+    table = net.graph.add_constant("codes", Constant(TensorType("i8", (256,)), codes))
+    for channels, size, kernel, strides, pads, e in [
+        (20, (6, 5), (2, 2), (2, 1), (0, 0, 0, 0), 4),
+        (33, (5, 7), (5, 7), (1, 1), (0, 0, 0, 0), 6),
+        (16, (8, 8), (8, 8), (1, 1), (0, 0, 0, 0), 2),
+        (17, (4, 6), (3, 2), (1, 2), (1, 1, 0, 1), 5),
+        (3, (7, 3), (4, 3), (3, 1), (0, 0, 2, 0), 4),
+    ]:
+        x = net.quantize(net.conv(net.input(16, *size), channels, (1, 1), spread=48), 4)
+        for counted in ((0, 0, 0, 0), pads):
+            window = {"kernel": kernel, "strides": strides, "pads": pads, "counted_pads": counted}
+            y = net.op("average_pool", [x], dtype="f32", **window)
+            net.output(net.quantize(y, e, qmin=-100))
+        params = net.graph.type_of(x).params
+        net.output(net.op("table", [x, table], dtype="i8", params=params))
+    for channels, size in ((16, (4, 4)), (24, (2, 8)), (40, (4, 8)), (8, (5, 16)), (9, (48, 48))):
+        net.output(net.same("max_pool", net.stored_input(channels, *size), kernel=(1, 1)))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert {"average_pool_s8", "table_s8", "transpose_s8"} <= chosen(model)
+    assert "average_pool_s8_ref" not in chosen(model)
 
 
 def dense_input(net, channels, height, width):

@@ -8,6 +8,7 @@
 #define P4C_CONV2D_PLANAR_PIE_H
 
 #include "p4c_pie_conv.h"
+#include "p4c_transpose_pie.h"
 
 /* Output channels that are transposed at once. */
 #define P4C_PLANAR_GROUP 8
@@ -155,27 +156,6 @@ P4C_INLINE void p4c_planar_channels(struct p4c_conv2d p, const int8_t *vectors, 
         : "memory", "t6");
 }
 
-#define P4C_PLANAR_STORE(q) PIE_VST_L_64_XP(q, a1, a2) PIE_VST_H_64_XP(q, a1, a2)
-
-/* Eight vectors of 16 pixels to 16 pixels of eight bytes, `step` bytes apart. */
-P4C_INLINE void p4c_planar_transpose(const int8_t *results, int8_t *output, int step)
-{
-    register const int8_t *x __asm__("a0") = results;
-    register int8_t *y __asm__("a1") = output;
-    register int pixel __asm__("a2") = step;
-    __asm__ volatile(
-        PIE_VLD_128_IP(q0, a0, 16) PIE_VLD_128_IP(q1, a0, 16) PIE_VLD_128_IP(q2, a0, 16) PIE_VLD_128_IP(q3, a0, 16)
-        PIE_VLD_128_IP(q4, a0, 16) PIE_VLD_128_IP(q5, a0, 16) PIE_VLD_128_IP(q6, a0, 16) PIE_VLD_128_IP(q7, a0, 16)
-        PIE_VZIP_8(q0, q1) PIE_VZIP_8(q2, q3) PIE_VZIP_8(q4, q5) PIE_VZIP_8(q6, q7)
-        PIE_VZIP_16(q0, q2) PIE_VZIP_16(q4, q6) PIE_VZIP_16(q1, q3) PIE_VZIP_16(q5, q7)
-        PIE_VZIP_32(q0, q4) PIE_VZIP_32(q2, q6) PIE_VZIP_32(q1, q5) PIE_VZIP_32(q3, q7)
-        P4C_PLANAR_STORE(q0) P4C_PLANAR_STORE(q4) P4C_PLANAR_STORE(q2) P4C_PLANAR_STORE(q6)
-        P4C_PLANAR_STORE(q1) P4C_PLANAR_STORE(q5) P4C_PLANAR_STORE(q3) P4C_PLANAR_STORE(q7)
-        : "+&r"(x), "+&r"(y)
-        : "r"(pixel)
-        : "memory");
-}
-
 /* Output row oy, all channels. The last 16 pixels end with the row: some may be computed twice. */
 P4C_INLINE void p4c_planar_row(struct p4c_conv2d p, int oy, const int8_t *x, const int8_t *w, const int32_t *bias,
                                const int8_t *shifts, const int8_t *roundings, int8_t *y, int8_t *scratch)
@@ -195,7 +175,7 @@ P4C_INLINE void p4c_planar_row(struct p4c_conv2d p, int oy, const int8_t *x, con
         for (int channel = 0; channel < p.out_c; channel += P4C_PLANAR_GROUP) {
             p4c_planar_channels(p, vectors, w + channel * weights, bias + channel * P4C_LANES,
                                 shifts ? shifts + channel : NULL, roundings ? roundings + channel : NULL, results);
-            p4c_planar_transpose(results, y + ox * p.out_x + channel, p.out_x);
+            p4c_pie_transpose(results, P4C_LANES, y + ox * p.out_x + channel, p.out_x);
         }
     }
 }

@@ -36,4 +36,26 @@ P4C_INLINE void p4c_permute_s32_ref(struct p4c_permute p, const int32_t *x, int3
                 for (int d = 0; d < p.size[3]; d++) *y++ = x[p4c_permuted(p, a, b, c, d)];
 }
 
+#if P4C_PIE
+#include "p4c_transpose_pie.h"
+
+/* A matrix of bytes: in_step from row to row of x, out_step from column to column, which are the rows of y. */
+struct p4c_transpose {
+    int rows, columns;
+    int in_step, out_step;
+};
+
+/* The PIE form of a permutation that is a transpose: x is aligned to 16 bytes and so is in_step, y and out_step to 8.
+ * What fills no block of 8 by 16 goes byte by byte. */
+P4C_INLINE void p4c_transpose_s8(struct p4c_transpose p, const int8_t *x, int8_t *y)
+{
+    int rows = p.rows / 8 * 8, columns = p.columns / P4C_LANES * P4C_LANES;
+    for (int i = 0; i < rows; i += 8)
+        for (int j = 0; j < columns; j += P4C_LANES)
+            p4c_pie_transpose(x + i * p.in_step + j, p.in_step, y + j * p.out_step + i, p.out_step);
+    for (int i = 0; i < p.rows; i++)
+        for (int j = i < rows ? columns : 0; j < p.columns; j++) y[j * p.out_step + i] = x[i * p.in_step + j];
+}
+#endif
+
 #endif

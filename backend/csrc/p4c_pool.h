@@ -79,7 +79,7 @@ P4C_INLINE void p4c_average_pool_s8_ref(struct p4c_average_pool p, const int8_t 
 }
 
 #if P4C_PIE
-#include "p4c_pie.h"
+#include "p4c_pie_conv.h"
 
 /* One row of a window; loads go in pairs, so that no maximum waits for its own. */
 #define P4C_MAX_POOL_ROW \
@@ -118,6 +118,99 @@ P4C_INLINE void p4c_max_pool_s8(struct p4c_pool p, const int8_t *x, int8_t *y)
     for (int oy = 0; oy < p.out_h; oy++)
         for (int c = 0; c < p.channels; c += P4C_LANES)
             p4c_max_pool_pie_run(p, x + oy * p.stride_h * p.in_y + c, y + oy * p.out_w * p.out_x + c, p.out_w);
+}
+
+/* QACC += `count` neighbouring pixels of 16 channels, any number from 1 on; q1 holds ones. */
+P4C_INLINE void p4c_average_pool_pie_sum(const int8_t *input, int in_x, int count)
+{
+    register const int8_t *x __asm__("a0") = input;
+    register int pixel __asm__("a1") = in_x;
+    int pairs = count >> 1, odd = count & 1;
+    __asm__ volatile(
+        "beqz %[odd], 1f\n"
+        PIE_VLD_128_XP(q0, a0, a1) "nop\n" PIE_VMULAS_S8_QACC(q0, q1)
+        "1:\n"
+        "beqz %[pairs], 3f\n"
+        "2:\n"
+        PIE_VLD_128_XP(q0, a0, a1) PIE_VLD_128_XP(q2, a0, a1) "addi %[pairs], %[pairs], -1\n"
+        PIE_VMULAS_S8_QACC(q0, q1) PIE_VMULAS_S8_QACC(q2, q1)
+        "bnez %[pairs], 2b\n"
+        "3:\n"
+        : "+&r"(x), [pairs] "+&r"(pairs)
+        : "r"(pixel), [odd] "r"(odd)
+        : "memory");
+}
+
+/* QACC = 0, q1 = ones. */
+P4C_INLINE void p4c_average_pool_pie_begin(void)
+{
+    static const int8_t one = 1;
+    register const int8_t *x __asm__("a0") = &one;
+    __asm__ volatile(PIE_VLDBC_8_IP(q1, a0, 0) PIE_ZERO_QACC() : : "r"(x) : "memory");
+}
+
+/* QACC * 2^-shift, half to even, clamped. */
+P4C_INLINE void p4c_average_pool_pie_shift(int shift, int qmin, int qmax, int8_t *output)
+{
+    register int8_t *y __asm__("a0") = output;
+    register int amount __asm__("a1") = shift;
+    register int low __asm__("a2") = qmin;
+    register int high __asm__("a3") = qmax;
+    __asm__ volatile(PIE_SRCMB_S8_QACC_RNE(q0, a1) "nop\n" PIE_VSAT_S8(q0, q0, a2, a3) PIE_VST_128_IP(q0, a0, 16)
+                     : "+&r"(y)
+                     : "r"(amount), "r"(low), "r"(high)
+                     : "memory");
+}
+
+/* QACC as 16 words. */
+P4C_INLINE void p4c_average_pool_pie_words(int32_t *output)
+{
+    register int32_t *y __asm__("a0") = output;
+    __asm__ volatile(PIE_ST_QACC_L_L_128_IP(a0, 16) PIE_ST_QACC_L_H_128_IP(a0, 16)
+                     PIE_ST_QACC_H_L_128_IP(a0, 16) PIE_ST_QACC_H_H_128_IP(a0, 16)
+                     : "+&r"(y)
+                     :
+                     : "memory");
+}
+
+/* The PIE mean: as the scalar one, everything aligned to 16 bytes. Sums are vectors; a count that is a power of two is a
+ * shift, any other one a division of each sum. */
+P4C_INLINE void p4c_average_pool_s8(struct p4c_average_pool p, const int8_t *x, int8_t *y)
+{
+    struct p4c_pool w = p.window;
+    p4c_pie_begin(P4C_HALF_EVEN);
+    for (int oy = 0; oy < w.out_h; oy++) {
+        int top = oy * w.stride_h - w.pad_top;
+        int rows = p4c_min(top + w.kernel_h, w.in_h + p.counted[2]) - p4c_max(top, -p.counted[0]);
+        int y0 = p4c_max(top, 0), y1 = p4c_min(top + w.kernel_h, w.in_h);
+        for (int ox = 0; ox < w.out_w; ox++, y += w.out_x) {
+            int left = ox * w.stride_w - w.pad_left;
+            int columns = p4c_min(left + w.kernel_w, w.in_w + p.counted[3]) - p4c_max(left, -p.counted[1]);
+            int x0 = p4c_max(left, 0), x1 = p4c_min(left + w.kernel_w, w.in_w);
+            int32_t count = (int32_t)((uint32_t)(rows * columns) << p4c_max(p.shift, 0));
+            int shift = 0;
+            while ((1 << shift) < count) shift++;
+            /* Whole rows lie behind each other: one run. */
+            int whole = x1 - x0 == w.in_w, runs = whole ? p4c_min(y1 - y0, 1) : y1 - y0;
+            int length = whole ? (y1 - y0) * w.in_w : x1 - x0;
+            for (int c = 0; c < w.channels; c += P4C_LANES) {
+                const int8_t *row = x + y0 * w.in_y + x0 * w.in_x + c;
+                p4c_average_pool_pie_begin();
+                for (int run = 0; run < runs && length > 0; run++, row += w.in_y)
+                    p4c_average_pool_pie_sum(row, w.in_x, length);
+                if (p.shift >= 0 && 1 << shift == count) {
+                    p4c_average_pool_pie_shift(shift, p.qmin, p.qmax, y + c);
+                    continue;
+                }
+                int32_t sums[P4C_LANES] __attribute__((aligned(16)));
+                p4c_average_pool_pie_words(sums);
+                for (int i = 0; i < P4C_LANES; i++) {
+                    int32_t sum = sums[i] * (1 << p4c_max(-p.shift, 0));
+                    y[c + i] = (int8_t)p4c_clamp(p4c_divide_half_even(sum, count), p.qmin, p.qmax);
+                }
+            }
+        }
+    }
 }
 #endif
 
