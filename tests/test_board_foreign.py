@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -221,3 +222,42 @@ def test_a_lost_answer_to_alloc_costs_no_memory(models, lost):
             np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
         assert seen.count(Command.ALLOC) == 5
         assert firmware.used == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [Command.GET_INFO, Command.ALLOC, Command.WRITE, Command.READ, Command.EXEC, Command.HEAP_INFO],
+)
+def test_answers_that_are_too_short(models, command):
+    """Firmware that speaks something else gets an error that says so, and no traceback."""
+    small, x, _ = models["small"]
+    with ForeignFirmware() as firmware:
+        answer = firmware.answer
+
+        def short(sent, flags, payload):
+            answer(sent, flags, payload[:3] if sent == command else payload)
+
+        firmware.answer = short
+        with (
+            pytest.raises(DeviceError, match=f"answered {command.name} with 3 bytes, expected"),
+            p4c.connect(firmware.url, chip_rev="v3") as board,
+        ):
+            small.run(x, device=board)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["1.0", "older"])
+def test_faults_on_the_line(models, kind):
+    """Some chunks are spoiled: right outputs or an error, and the board can be used afterwards."""
+    small, x, y = models["small"]
+    right = 0
+    with ForeignFirmware(kind) as firmware, FaultyLine(firmware.url, seed=3, probability=0.05) as line:
+        for _ in range(6):
+            with suppress(DeviceError), p4c.connect(line.url, chip_rev="v3") as board:
+                board.link.patience = 0.3
+                np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+                right += 1
+        assert sum(line.injected.values()) > 10
+        assert right > 3
+        with p4c.connect(firmware.url, chip_rev="v3") as board:
+            np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)

@@ -80,9 +80,9 @@ class Link:
     ) -> bytes:
         """Send a command and return its answer's payload.
 
-        `answer` is how many bytes to expect, `work` how many seconds the board may work on it and `why` so many. What
-        comes back damaged or not at all is asked again, but not with `once`: then AnswerLostError. RefusedError when
-        the board says no, NoAnswerError when it says nothing.
+        `answer` is how many bytes to expect at least, `work` how many seconds the board may work on it and `why` so
+        many. What comes back damaged or not at all is asked again, but not with `once`: then AnswerLostError.
+        RefusedError when the board says no, NoAnswerError when it says nothing.
         """
         limit = self.patience + work + 2 * self.transport.seconds_for(len(payload) + answer)
         trouble = ""
@@ -96,7 +96,7 @@ class Link:
             if isinstance(found, Packet):
                 self._unsettled = False
                 if found.flag == Flag.ANSWER:
-                    return found.payload
+                    return long_enough(found, answer)
                 if found.error_code != ErrorCode.CHECKSUM:
                     raise RefusedError(found)
                 trouble = "the board received damaged packets"
@@ -154,6 +154,15 @@ class Link:
                 self._decoder.feed(self.transport.read(self._decoder.wanted, deadline))
             elif isinstance(found, Damage) or _answers(found, command):
                 return found
+
+
+def long_enough(packet: Packet, least: int) -> bytes:
+    """The payload of an answer; DeviceError when it has fewer bytes than the protocol says."""
+    if len(packet.payload) < least:
+        size = len(packet.payload)
+        what = f"the board answered {command_name(packet.command)} with {size:,} bytes, expected {least:,}"
+        raise DeviceError(what, "flash the firmware that belongs to this version of p4c, or P4-JIT 1.0")
+    return packet.payload
 
 
 def _answers(packet: Packet, command: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from .link import ATTEMPTS, LINE_ADVICE, Link, NoAnswerError, RefusedError, command_name
+from .link import ATTEMPTS, LINE_ADVICE, Link, NoAnswerError, RefusedError, command_name, long_enough
 from .packets import Damage, Decoder, ErrorCode, Flag, Packet, encode
 from .transport import Transport
 
@@ -52,7 +52,7 @@ class NumberedLink(Link):
             if isinstance(found, Packet):
                 self._unsettled = False
                 if found.flag == Flag.ANSWER:
-                    return found.payload
+                    return long_enough(found, answer)
                 if found.error_code != ErrorCode.CHECKSUM:
                     raise RefusedError(found)
             if attempt + 1 >= ATTEMPTS and time.monotonic() >= limit:

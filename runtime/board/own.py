@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...backend.image import FORMAT_VERSION, HEADER, REGIONS
 from ...backend.target import ESP32P4
 from ...compiler.errors import DeviceError, DeviceFault
-from .link import ATTEMPTS, LINE_ADVICE, Link, NoAnswerError, RefusedError
+from .link import ATTEMPTS, LINE_ADVICE, Link, NoAnswerError, RefusedError, long_enough
 from .numbered import NumberedLink
 from .p4jit import Advance, Info, P4Jit, ask_info
 from .packets import U32, Command, ErrorCode, Flag, Packet, encode
@@ -99,8 +99,9 @@ class OwnFirmware(P4Jit):
             advance(offset)
             self._send_blocks(handle, data, offset, advance)
             why = f"checking {len(data):,} bytes"
+            least = 8 + 4 * len(program.image.segments)
             answer = self.numbered.request(
-                Command.COMMIT, struct.pack("<I", handle), answer=32, work=seconds, why=why
+                Command.COMMIT, struct.pack("<I", handle), answer=least, work=seconds, why=why
             )
         except RefusedError as error:
             raise load_error(error, program) from error
@@ -158,7 +159,7 @@ class OwnFirmware(P4Jit):
             if found.flag == Flag.ERROR:
                 raise RefusedError(found)
             end = ends.pop(found.number or 0)
-            reached = int(U32.unpack(found.payload)[0])
+            reached = int(U32.unpack_from(long_enough(found, U32.size))[0])
             if reached < end:
                 return max(wanted, reached)
             wanted = max(wanted, reached)

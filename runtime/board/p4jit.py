@@ -6,7 +6,9 @@ The older firmware has no GET_INFO, a shorter head in WRITE and READ, and checks
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ...compiler.errors import DeviceError
@@ -22,6 +24,9 @@ SLOWEST_CLOCK = 36_000_000
 # MALLOC_CAP bits of ESP-IDF for each region of an image.
 BYTES, SPIRAM, INTERNAL, TCM = 1 << 2, 1 << 10, 1 << 11, 1 << 16
 CAPABILITIES = {"any": BYTES, "l2mem": INTERNAL | BYTES, "psram": SPIRAM | BYTES, "tcm": TCM | BYTES}
+
+# How long a block may be looked for whose address was lost on the line.
+SEARCH_SECONDS = 5.0
 
 # Data go in packets of at most this size: little is repeated where one is damaged.
 CHUNK = 16 * 1024
@@ -143,12 +148,20 @@ class P4Jit:
             return int(address)
 
     def _free_lost(self, size: int, region: str) -> None:
-        """Free the block whose ALLOC was carried out and not heard of."""
+        """Free the block whose ALLOC was carried out and not heard of, if it can be found soon enough."""
+        deadline = time.monotonic() + SEARCH_SECONDS
+
+        def probe(address: int, length: int) -> bool:
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            return self._probe(address, length)
+
         if self.checks_addresses:
-            for address in blocks(self._probe, size, region):
-                if address not in self.notes.blocks:
-                    self.free(address)
-                    return
+            with suppress(TimeoutError):
+                for address in blocks(probe, size, region):
+                    if address not in self.notes.blocks:
+                        self.free(address)
+                        return
 
     def _probe(self, address: int, size: int) -> bool:
         """Whether a range lies within one block. The padding of either head does no harm to the other."""
@@ -197,10 +210,7 @@ class P4Jit:
             length = min(self._chunk, size - start)
             request = struct.pack("<II", address + start, length) + self._pad
             part = self.link.request(Command.READ, request, answer=length)
-            if len(part) != length:
-                what = f"the board read {len(part):,} bytes, expected {length:,}"
-                raise DeviceError(what, "reset the board and try again")
-            parts.append(part)
+            parts.append(part[:length])
             advance(length)
         return b"".join(parts)
 
