@@ -15,6 +15,9 @@ from .test_kernels import CHANNELS, WINDOWS
 
 REVISIONS = ("v1", "v3")
 
+# What brings inputs and outputs into another order.
+MOVES = {"permute_s8_ref", "transpose_s8"}
+
 
 def chosen(model):
     return {step.kernel.name for step in model.plan.steps}
@@ -58,7 +61,7 @@ def test_large_kernels_and_many_channels(chip_rev):
         attrs = {"pads": (2, 2, 2, 2), "dilations": (dilation, dilation)} if kernel != (1, 1) else {}
         net.output(net.quantize(net.conv(x, 17, kernel, spread=4, **attrs), 3))
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
-    assert chosen(model) == {"conv2d_s8", "permute_s8_ref"}
+    assert chosen(model) - MOVES == {"conv2d_s8"}
 
 
 @pytest.mark.parametrize("chip_rev", REVISIONS)
@@ -151,7 +154,7 @@ def test_first_layers_on_one_channel(chip_rev):
             y = net.quantize(net.conv(net.input(1, height, width), outputs, pads=pads, bias=bias), 3, qmin=qmin)
             net.output(net.same("max_pool", y, kernel=(2, 2), strides=(2, 2)))
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
-    assert chosen(model) == {"conv2d_first_s8", "permute_s8_ref"}
+    assert chosen(model) - MOVES == {"conv2d_first_s8"}
 
 
 @pytest.mark.parametrize("chip_rev", REVISIONS)
@@ -327,7 +330,7 @@ def test_first_layers_on_dense_pixels(chip_rev):
         y = net.conv(x, outputs, kernel, bias="off", strides=(2, 2), pads=pads, spread=12)
         net.output(net.quantize(y, 4))
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
-    assert {"conv2d_s8"} <= chosen(model) <= {"conv2d_s8", "permute_s8_ref"}
+    assert chosen(model) - MOVES == {"conv2d_s8"}
     assert not any(step.node.op in ("transpose", "convert_layout") for step in model.plan.steps[:1])
 
 
