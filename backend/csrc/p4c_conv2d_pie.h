@@ -114,14 +114,14 @@ P4C_INLINE void p4c_conv2d_pie_channels(struct p4c_conv2d p, struct p4c_conv2d_b
                                         const int8_t *x, int8_t *out, int8_t *scratch)
 {
     if (!p4c_conv2d_pools(p)) {
-        for (int oy = top; oy < bottom; oy++)
+        P4C_ROLLED for (int oy = top; oy < bottom; oy++)
             p4c_conv2d_pie_row(p, block, oy, x, out + oy * p.out_w * p.out_x, p.out_x);
         return;
     }
     struct p4c_pool pool = p4c_conv2d_pool(p, P4C_LANES, P4C_LANES);
     int pooled_h = (p.out_h - p.pool_h) / p.pool_stride_h + 1;
-    for (int py = 0; py < pooled_h; py++) {
-        for (int r = 0; r < p.pool_h; r++)
+    P4C_ROLLED for (int py = 0; py < pooled_h; py++) {
+        P4C_ROLLED for (int r = 0; r < p.pool_h; r++)
             p4c_conv2d_pie_row(p, block, py * p.pool_stride_h + r, x, scratch + r * p.out_w * P4C_LANES, P4C_LANES);
         p4c_max_pool_s8(pool, scratch, out + py * pool.out_w * p.out_x);
     }
@@ -148,7 +148,7 @@ P4C_INLINE void p4c_conv2d_s8(struct p4c_conv2d p, const int8_t *x, const int8_t
         int bottom = p4c_min(top + p.tile, p.out_h);
         int8_t *out = y;
         struct p4c_conv2d_block block = {0, w, bias, shifts, roundings};
-        for (int channel = 0; channel < p.out_c - p.rest; channel += P4C_LANES, out += P4C_LANES) {
+        P4C_ROLLED for (int channel = 0; channel < p.out_c - p.rest; channel += P4C_LANES, out += P4C_LANES) {
             p4c_conv2d_pie_channels(p, block, top, bottom, x, out, scratch);
             block.w += p.kernel_h * p.kernel_w * p.in_c * P4C_LANES;
             block.bias += P4C_LANES;
@@ -156,7 +156,7 @@ P4C_INLINE void p4c_conv2d_s8(struct p4c_conv2d p, const int8_t *x, const int8_t
             if (roundings) block.roundings += P4C_LANES;
         }
         block.rest = 1;
-        for (int channel = 0; channel < p.rest; channel++, out++) {
+        P4C_ROLLED for (int channel = 0; channel < p.rest; channel++, out++) {
             if (roundings) p4c_pie_begin(*block.roundings);
             p4c_conv2d_pie_channels(p, block, top, bottom, x, out, scratch);
             block.w += p.kernel_h * p.kernel_w * p.in_x;

@@ -89,8 +89,8 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
     p4c_pie_begin(p.requantize.rounding);
     struct p4c_span inner =
         p4c_whole_kernels(p.out_w, p.stride_w, p.pad_left, p.dilation_w, p.kernel_w, p.in_w);
-    for (int oy = 0; oy < p.out_h; oy++) {
-        for (int c = 0; c < p.channels; c += P4C_LANES) {
+    P4C_ROLLED for (int oy = 0; oy < p.out_h; oy++) {
+        P4C_ROLLED for (int c = 0; c < p.channels; c += P4C_LANES) {
             const int8_t *xc = x + c, *v = w + c * p.kernel_h * p.kernel_w;
             const int8_t *s = shifts ? shifts + c : NULL, *r = roundings ? roundings + c : NULL;
             int8_t *out = (int8_t *)y + c;
@@ -113,13 +113,13 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
  * nine weights, which stream column by column; afterwards w1 holds the first again, and w0 the second.
  */
 #define P4C_DW3_MAC_LOAD(weight, input) PIE_VMULAS_S8_QACC_LD_IP(weight, a3, 16, weight, input)
-#define P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, right_column) \
+#define P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, right_column, weights_back) \
     P4C_DW3_MAC_LOAD(w0, left0) P4C_DW3_MAC_LOAD(w1, left1) P4C_DW3_MAC_LOAD(w0, left2) \
     right_column \
     P4C_DW3_MAC_LOAD(w1, mid0) P4C_DW3_MAC_LOAD(w0, mid1) P4C_DW3_MAC_LOAD(w1, mid2) \
     P4C_DW3_MAC_LOAD(w0, left0) \
     /* Between two fused instructions moving the pointer would take a cycle; beside a plain one it is free. */ \
-    PIE_VMULAS_S8_QACC(w1, left1) "addi a3, a3, -144\n" PIE_VMULAS_S8_QACC(w0, left2)
+    PIE_VMULAS_S8_QACC(w1, left1) weights_back PIE_VMULAS_S8_QACC(w0, left2)
 #define P4C_DW3_READ_OUT(w0, w1) \
     P4C_IF_PER_CHANNEL PIE_VLD_128_IP(w1, t3, 0) P4C_IF_HALF_EVEN PIE_SRCMB_S8_Q_QACC_RNE(w0, w1) ".else\n" \
     PIE_SRCMB_S8_Q_QACC_RDN(w0, w1) ".endif\n.else\n" P4C_IF_HALF_EVEN \
@@ -127,7 +127,8 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
 #define P4C_DW3_CLAMP(w0) P4C_IF_CLAMPS PIE_VSAT_S8(w0, w0, s9, s10) ".endif\n"
 #define P4C_DW3_PIXEL(left0, left1, left2, mid0, mid1, mid2, w0, w1) \
     P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, \
-                 PIE_VLD_128_XP(left0, a0, t5) PIE_VLD_128_XP(left1, a1, s8) PIE_VLD_128_XP(left2, a2, t6)) \
+                 PIE_VLD_128_XP(left0, a0, t5) PIE_VLD_128_XP(left1, a1, s8) PIE_VLD_128_XP(left2, a2, t6), \
+                 "addi a3, a3, -144\n") \
     P4C_DW3_READ_OUT(w0, w1) \
     PIE_VLD_128_IP(w1, a3, 16) \
     PIE_LD_QACC_L_L_128_IP(a5, 16) \
@@ -136,7 +137,8 @@ P4C_INLINE void p4c_depthwise2d_s8(struct p4c_depthwise2d p, const int8_t *x, co
     PIE_VST_128_XP(w0, a4, t4) PIE_VLD_128_IP(w0, a3, 16) PIE_LD_QACC_H_H_128_IP(a5, -48)
 /* The last pixel of a row, whose right column lies outside the image: nothing is fetched for another one. */
 #define P4C_DW3_LAST(left0, left1, left2, mid0, mid1, mid2, w0, w1) \
-    P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, PIE_ZERO_Q(left0) PIE_ZERO_Q(left1) PIE_ZERO_Q(left2)) \
+    P4C_DW3_MACS(left0, left1, left2, mid0, mid1, mid2, w0, w1, \
+                 PIE_ZERO_Q(left0) PIE_ZERO_Q(left1) PIE_ZERO_Q(left2), "") \
     P4C_DW3_READ_OUT(w0, w1) "nop\n" P4C_DW3_CLAMP(w0) PIE_VST_128_XP(w0, a4, t4)
 
 /* What rows and columns outside the image hold. */
@@ -161,9 +163,9 @@ P4C_INLINE struct p4c_rows3 p4c_rows3_of(struct p4c_depthwise2d p, int oy, const
     };
 }
 
-/* One output row of 16 channels; a row outside the image is read with a step of zero. */
-P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, struct p4c_rows3 rows, const int8_t *weights,
-                                         const int32_t *bias, const int8_t *shifts, int8_t *output)
+/* One output row of 16 channels; a row outside the image is read with a step of zero. Returns the end of its weights. */
+P4C_INLINE const int8_t *p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, struct p4c_rows3 rows, const int8_t *weights,
+                                                  const int32_t *bias, const int8_t *shifts, int8_t *output)
 {
     struct p4c_requantize q = p.requantize;
     int right_pad = p.out_w - p.pad_left + 2 - p.in_w;
@@ -200,11 +202,13 @@ P4C_INLINE void p4c_pie_depthwise3x3_row(struct p4c_depthwise2d p, struct p4c_ro
         ".if %[odd]\n" P4C_DW3_LAST(q3, q4, q5, q0, q1, q2, q7, q6)
         ".else\n" P4C_DW3_LAST(q0, q1, q2, q3, q4, q5, q6, q7) ".endif\n"
         ".endif\n"
-        : "+&r"(x0), "+&r"(x1), "+&r"(x2), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [pairs] "+&r"(pairs)
-        : "r"(output_step), "r"(step0), "r"(step1), "r"(step2), "r"(low), "r"(high),
+        : "+&r"(x0), "+&r"(x1), "+&r"(x2), "+&r"(w), "+&r"(y), [pairs] "+&r"(pairs)
+        : "r"(b), "r"(shift), "r"(output_step), "r"(step0), "r"(step1), "r"(step2), "r"(low), "r"(high),
           [left_pad] "i"(p.pad_left != 0), [right_pad] "i"(right_pad > 0), [any_pairs] "i"(whole / 2 > 0),
           [odd] "i"(whole % 2), [flags] "i"(P4C_PIE_FLAGS(q))
         : "memory");
+    /* Without a last pixel of its own, the row ends with the first two weights fetched once more. */
+    return right_pad > 0 ? w : w + 7 * P4C_LANES;
 }
 
 /* The PIE form for 3x3 kernels with stride 1, no dilation and at most one pixel of padding on each side.
@@ -216,12 +220,12 @@ P4C_INLINE void p4c_depthwise3x3_s8(struct p4c_depthwise2d p, const int8_t *x, c
 {
     (void)roundings;
     p4c_pie_begin(p.requantize.rounding);
-    for (int oy = 0; oy < p.out_h; oy++) {
+    P4C_ROLLED for (int oy = 0; oy < p.out_h; oy++) {
         struct p4c_rows3 rows = p4c_rows3_of(p, oy, x);
         int8_t *out = (int8_t *)y + oy * p.out_w * p.out_x;
         const int8_t *v = w;
-        for (int c = 0; c < p.channels; c += P4C_LANES, v += 9 * P4C_LANES, out += P4C_LANES) {
-            p4c_pie_depthwise3x3_row(p, rows, v, bias + c, shifts ? shifts + c : NULL, out);
+        P4C_ROLLED for (int c = 0; c < p.channels; c += P4C_LANES, out += P4C_LANES) {
+            v = p4c_pie_depthwise3x3_row(p, rows, v, bias + c, shifts ? shifts + c : NULL, out);
             rows.top += P4C_LANES & -rows.top_inside;
             rows.middle += P4C_LANES;
             rows.bottom += P4C_LANES & -rows.bottom_inside;

@@ -16,8 +16,10 @@
 
 #if defined(__clang__)
 #define P4C_UNROLL _Pragma("clang loop unroll(full)")
+#define P4C_ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define P4C_UNROLL _Pragma("GCC unroll 16")
+#define P4C_ROLLED _Pragma("GCC unroll 1")
 #endif
 
 /* Weights are packed in blocks of 16 output channels, the lanes of a vector register. */
