@@ -36,9 +36,14 @@ CHIP_REV = "v3"
 NETWORK_BUDGET, LAYER_BUDGET = 448 * 1024, 640 * 1024
 TIMING = Timing(l2_kb=256, clock_mhz=360)
 
+MODELS = ROOT.parent / "shared" / "models"
 NETWORKS = {
     "digits network": ROOT / "examples" / "digits" / "digits.onnx",
-    "MNIST network": ROOT.parent / "shared" / "models" / "mnist_qat" / "inputq_qdq_int8.onnx",
+    "MNIST network": MODELS / "mnist_qat" / "inputq_qdq_int8.onnx",
+    "MLPerf Tiny ResNet-8": MODELS / "mlperf_tiny" / "resnet8_pow2_fused_qdq.onnx",
+    "MLPerf Tiny MobileNet (VWW)": MODELS / "mlperf_tiny" / "vww_mobilenet_pow2_fused_qdq.onnx",
+    "MLPerf Tiny DS-CNN": MODELS / "mlperf_tiny" / "kws_dscnn_pow2_fused_qdq.onnx",
+    "MLPerf Tiny autoencoder": MODELS / "mlperf_tiny" / "ad_fc_pow2_fused_qdq.onnx",
 }
 
 
@@ -127,7 +132,14 @@ LAYERS = (
     Layer("add 64 ch, 12x12, which fits L1", add(64, 12), 3.0, "", "3.18"),
 )
 # name: most cycles (0: no goal), ESP-DL's, trial kernels'.
-NETWORK_GOALS = {"digits network": (0, "", ""), "MNIST network": (195_000, "8.01 M", "182 k")}
+NETWORK_GOALS = {
+    "digits network": (0, "", ""),
+    "MNIST network": (195_000, "8.01 M", "182 k"),
+    "MLPerf Tiny ResNet-8": (1_750_000, "", ""),
+    "MLPerf Tiny MobileNet (VWW)": (1_400_000, "", ""),
+    "MLPerf Tiny DS-CNN": (430_000, "", ""),
+    "MLPerf Tiny autoencoder": (80_000, "", ""),
+}
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,11 @@ P4C_INLINE void p4c_fully_connected_s8(struct p4c_fully_connected p, const int8_
     int taps = vectors % P4C_FULLY_CONNECTED_TAPS ? 1 : P4C_FULLY_CONNECTED_TAPS;
     struct p4c_pie_run r = {.unroll = 1, .loops = vectors / taps, .repeats = 1, .full = taps};
     int32_t lanes[P4C_LANES] __attribute__((aligned(16)));
-    P4C_ROLLED for (int channel = 0; channel < p.outputs; channel += P4C_LANES) {
+    int whole = p.requantize.raw || p.requantize.mixed ? 0 : p.outputs / P4C_LANES;
+    if (whole > 0)
+        p4c_pie_blocks_run(r, p.requantize, shifts, whole, x, w, bias, y);
+    w += whole * p.inputs * P4C_LANES;
+    P4C_ROLLED for (int channel = whole * P4C_LANES; channel < p.outputs; channel += P4C_LANES) {
         int valid = p4c_min(P4C_LANES, p.outputs - channel);
         if (p.requantize.raw) {
             p4c_pie_accumulate(r, x, w, bias + channel, lanes);

@@ -256,6 +256,39 @@ P4C_INLINE void p4c_pie_pointwise_run(struct p4c_pie_run r, struct p4c_requantiz
         : "memory");
 }
 
+/* One pixel of a 1x1 kernel for `blocks` blocks of 16 channels in turn, whose weights, biases and shifts follow each other:
+ * `loops` * `full` whole vectors of input each. All channels round alike. */
+P4C_INLINE void p4c_pie_blocks_run(struct p4c_pie_run r, struct p4c_requantize q, const int8_t *shifts, int blocks,
+                                   const int8_t *input, const int8_t *weights, const int32_t *bias, int8_t *output)
+{
+    register const int8_t *x __asm__("a0");
+    register const int8_t *w __asm__("a1") = weights;
+    register int8_t *y __asm__("a2") = output;
+    register const int32_t *b __asm__("a3") = bias;
+    register intptr_t shift __asm__("a4") = q.per_channel ? (intptr_t)shifts : q.shift;
+    register int low __asm__("a5") = q.qmin;
+    register int high __asm__("t3") = q.qmax;
+    int loop;
+    __asm__ volatile(
+        "1:\n"
+        PIE_LD_QACC_L_L_128_IP(a3, 16) "mv a0, %[input]\n" PIE_LD_QACC_L_H_128_IP(a3, 16)
+        ".if %[loops] > 1\n li %[loop], %[loops]\n .endif\n"
+        PIE_LD_QACC_H_L_128_IP(a3, 16) PIE_LD_QACC_H_H_128_IP(a3, 16)
+        P4C_IF_PER_CHANNEL PIE_VLD_128_IP(q7, a4, 16) ".endif\n"
+        "2:\n"
+        ".rept %[full] - 1\n" P4C_TAP_16("", "") ".endr\n"
+        P4C_TAP_16(".if %[loops] > 1\n addi %[loop], %[loop], -1\n .endif\n", "")
+        ".if %[loops] > 1\n bnez %[loop], 2b\n .endif\n"
+        P4C_READ_OUT "addi %[blocks], %[blocks], -1\n"
+        P4C_IF_CLAMPS "nop\n" PIE_VSAT_S8(q2, q2, a5, t3) ".else\nnop\n.endif\n"
+        PIE_VST_128_IP(q2, a2, 16)
+        "bnez %[blocks], 1b\n"
+        : "=&r"(x), "+&r"(w), "+&r"(y), "+&r"(b), "+&r"(shift), [blocks] "+&r"(blocks), [loop] "=&r"(loop)
+        : "r"(low), "r"(high), [input] "r"(input), [loops] "i"(r.loops), [full] "i"(r.full),
+          [flags] "i"(P4C_PIE_FLAGS(q) & 7)
+        : "memory");
+}
+
 /* The accumulators of one pixel of one block, unrounded: int32[16], 16-byte aligned. Inputs are `loops` * `full` whole
  * vectors. */
 P4C_INLINE void p4c_pie_accumulate(struct p4c_pie_run r, const int8_t *input, const int8_t *weights, const int32_t *bias,
