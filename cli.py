@@ -428,7 +428,10 @@ def run_profile(options: argparse.Namespace) -> int:
                 print(json.dumps(measured_json(measured, model), indent=1)) if as_json else print_measured(measured)
                 return 0
     result = profile(model, Timing(l2_kb=options.l2_kb))
-    print(json.dumps(profile_json(result, model), indent=1)) if options.json else print_profile(result)
+    if options.json:
+        print(json.dumps(profile_json(result, model), indent=1))
+    else:
+        print_profile(result, verbose=options.verbose)
     return 0
 
 

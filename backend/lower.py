@@ -52,6 +52,7 @@ def lower(
             constants=constants,
             scratch=placed.scratch.get(node.name),
             macs=nominal_macs(graph, node),
+            passed_over=_passed_over(kernels, kernel, Invocation(graph, node)),
         )
         for (node, kernel), constants in zip(chosen, addresses, strict=True)
     ]
@@ -144,6 +145,12 @@ def _select(
         else:
             problems.append(_no_kernel(graph, node, missing))
     return chosen
+
+
+def _passed_over(kernels: Sequence[KernelDef], chosen: KernelDef, call: Invocation) -> dict[str, list[str]]:
+    """The rows above the chosen one, and the conditions of each that do not hold."""
+    rows = [kernel for kernel in kernels if kernel.op == call.node.op]
+    return {kernel.name: kernel.missing(call) for kernel in rows[: rows.index(chosen)]}
 
 
 def _no_kernel(graph: Graph, node: Node, missing: Sequence[Sequence[str]]) -> Problem:

@@ -132,7 +132,10 @@ class Border:
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call: operands and result are keys of Plan.buffers; constants lie in Plan.weights."""
+    """One kernel call: operands and result are keys of Plan.buffers; constants lie in Plan.weights.
+
+    `passed_over` holds the rows of the kernel table that stand above the chosen one, with what they would need.
+    """
 
     node: Node
     kernel: KernelDef
@@ -141,6 +144,7 @@ class Step:
     constants: Mapping[str, Address | None]
     scratch: Buffer | None
     macs: int
+    passed_over: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ def _layer_json(layer: LayerProfile) -> dict[str, Any]:
         "node": layer.step.node.loc or layer.step.node.name,
         "op": layer.step.node.op,
         "kernel": layer.step.kernel.name,
+        "passed_over": {name: list(needs) for name, needs in layer.step.passed_over.items()},
         "macs": layer.step.macs,
         "executed_macs": layer.executed_macs,
         "cycles": counters.cycles,

@@ -186,12 +186,14 @@ def save_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror or error}", "Give another place.") from error
 
 
-def print_profile(result: Profile) -> None:
-    """A line for each layer, the stalls by cause, and the whole in milliseconds."""
+def print_profile(result: Profile, *, verbose: bool = False) -> None:
+    """A line for each layer, the stalls by cause, and the whole in milliseconds; verbose, why which kernel."""
     out = console()
     titles = ("layer", "kernel", ">MACs", ">cycles", ">MAC/c", ">of 8", ">code B", ">memory", ">other")
     rows = [_profile_row(layer) for layer in result.layers]
     out.print(_table(titles, rows))
+    if verbose:
+        out.print("\n".join(["", *dict.fromkeys(_choice(layer) for layer in result.layers)]), markup=False)
     total = result.total
     macs = sum(layer.step.macs for layer in result.layers)
     out.print(
@@ -204,6 +206,13 @@ def print_profile(result: Profile) -> None:
         f"branches {total.branch_stalls:,}; code {result.code_bytes:,} B of {L1I_BYTES:,} B L1I"
     )
     out.print(f"[bold]{result.label}[/bold]")
+
+
+def _choice(layer: LayerProfile) -> str:
+    """Why a layer's kernel was taken: what the faster ones would need."""
+    step = layer.step
+    needs = [f"  not {name}: it needs that {' and '.join(missing)}" for name, missing in step.passed_over.items()]
+    return "\n".join([f"{shortened(step.node.loc or step.node.name)}: {step.kernel.name}", *needs])
 
 
 def print_measured(result: Measured) -> None:

@@ -11,6 +11,7 @@ import p4c
 from p4c.cli import main
 from p4c.compiler.work import executed_macs, nominal_macs
 from p4c.runtime.profile import profile
+from p4c.runtime.render import print_profile
 from p4c.runtime.simulator.timing import Timing
 
 from .graphs import Net, compile_graph
@@ -35,6 +36,18 @@ def test_layers_add_up():
     assert 0 < glue < 150, "what the entry does before the first layer"
     for layer in layers:
         assert layer.cycles == layer.instructions - layer.pairs + layer.fused_cycles + layer.stalls
+
+
+def test_why_a_kernel_was_taken(capsys):
+    """What stands above it in the table of its op, with what is missing for that."""
+    result = profile(compile_graph(network()), Timing())
+    layer = next(layer for layer in result.layers if layer.step.kernel.name == "depthwise3x3_s8")
+    assert layer.step.passed_over == {}
+    layer = next(layer for layer in result.layers if layer.step.kernel.name == "conv2d_s8")
+    assert "every channel is a group of its own" in layer.step.passed_over["depthwise3x3_s8"]
+    assert all(layer.step.passed_over.values())
+    print_profile(result, verbose=True)
+    assert "  not depthwise3x3_s8: it needs that every channel is a group of its own" in capsys.readouterr().out
 
 
 def test_work_of_layers():
