@@ -191,6 +191,19 @@ def test_memory_is_given_back_after_a_pulled_cable(models):
             np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
 
 
+def test_a_model_that_was_closed(models):
+    small, x, _ = models["small"]
+    with ForeignFirmware() as firmware, p4c.connect(firmware.url, chip_rev="v3") as board:
+        loaded = board.load(small)
+        loaded.close()
+        with pytest.raises(DeviceError, match="is not loaded any more"):
+            loaded(x)
+        board.load(small)
+        with pytest.raises(DeviceError, match="has no line to reset the board by"):
+            board.reset()
+    assert firmware.used == 0
+
+
 def test_blocks_of_others_stay(models):
     """Only a block of exactly the size that was noted is freed, never one that another program made meanwhile."""
     small = models["small"][0]

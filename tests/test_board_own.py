@@ -122,6 +122,20 @@ def test_reset_gives_everything_back(board, models):
     np.testing.assert_array_equal(board.load(small)(x), y, strict=True)
 
 
+def test_what_a_reset_took_away_frees_nothing_of_others(board, models):
+    """Handles begin anew after a restart: closing a model from before must not unload one from after it."""
+    small, x, y = models["small"]
+    with board.load(small) as old:
+        board.reset()
+        fresh = board.load(small)
+        with pytest.raises(DeviceError, match="is not loaded any more"):
+            old(x)
+    np.testing.assert_array_equal(fresh(x), y, strict=True)
+    fresh.close()
+    with pytest.raises(DeviceError, match="is not loaded any more"):
+        fresh(x)
+
+
 def test_the_other_chip_revision(models, tmp_path):
     _, x, y = models["small"]
     model = p4c.compile(small_net().save(tmp_path / "small.onnx"), chip_rev="v1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +13,7 @@ from ...backend.target import ESP32P4
 from ...compiler.errors import DeviceError, InputError
 from ...compiler.ir import Array
 from ..device import ALL_STEPS, Progress, RunResult, Session, no_progress
-from .link import FILLS, Link, NoAnswerError
+from .link import FILLS, Link
 from .own import OwnFirmware, identify
 from .own_session import OwnSession
 from .p4jit import Heap
@@ -49,7 +50,7 @@ class Board:
         self.port = port
         self._transport = Transport(port, baud)
         self._served_by = served_by
-        self._sessions: list[Session] = []
+        self._sessions: list[BoardSession | OwnSession] = []
         try:
             self.link = Link(self._transport)
             self._begin(fills)
@@ -73,7 +74,7 @@ class Board:
     def load_program(self, program: Program, progress: Progress = no_progress) -> Session:
         """Put a program into the board's memory; see load."""
         self._check_revision(program)
-        session: Session
+        session: BoardSession | OwnSession
         if isinstance(self.firmware, OwnFirmware):
             session = OwnSession(self.firmware, program, progress)
         else:
@@ -87,19 +88,19 @@ class Board:
 
     def reset(self) -> None:
         """Restart the chip and connect again; what was loaded is gone. DeviceError for a port without reset line."""
-        self._forget()
         if isinstance(self.firmware, OwnFirmware):
             self.firmware.reset(2)
         elif self._transport.is_hardware:
             self._transport.reset()
         else:
             raise DeviceError(f"{self.port} has no line to reset the board by", "restart what serves it")
+        self._forget()
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
             try:
-                self.link.synchronize()
+                self._meet_again()
                 break
-            except NoAnswerError:
+            except DeviceError:
                 if time.monotonic() >= deadline:
                     raise
         self._identify(self.chip_rev)
@@ -108,10 +109,9 @@ class Board:
         """Free what is loaded and close the port. Never fails for a board that has gone away."""
         try:
             while self._sessions:
-                self._sessions.pop().close()
-        except DeviceError:
-            # Its memory is out of reach.
-            self._forget()
+                # What is out of reach keeps its memory; the others can perhaps be freed.
+                with suppress(DeviceError):
+                    self._sessions.pop().close()
         finally:
             self._transport.close()
             if self._served_by is not None:
@@ -146,7 +146,19 @@ class Board:
                 self.counts = "simulated instructions"
 
     def _forget(self) -> None:
+        """Nothing that was loaded is there any more."""
+        for session in self._sessions:
+            session.forget()
         self._sessions.clear()
+
+    def _meet_again(self) -> None:
+        """Synchronize after a restart, in which a USB port vanishes for a while and comes back."""
+        if self._transport.is_hardware:
+            self._transport.close()
+            time.sleep(0.2)
+            self._transport = Transport(self.port, self._transport.baud)
+            self.link = Link(self._transport)
+        self.link.synchronize()
 
     def _check_revision(self, program: Program) -> None:
         """DeviceError when the image is for another chip; InputError when nobody knows the chip and it matters."""

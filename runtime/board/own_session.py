@@ -11,7 +11,7 @@ from ..device import ALL_STEPS, Progress, RunResult, no_progress
 from .link import RefusedError
 from .own import RUN, OwnFirmware, run_error
 from .program import Program
-from .session import time_limit
+from .session import check_loaded, time_limit
 
 
 class OwnSession:
@@ -35,6 +35,7 @@ class OwnSession:
 
     def run(self, input_block: bytes, steps: int = ALL_STEPS) -> RunResult:
         """Run the first `steps` layers; see device.Session."""
+        check_loaded(self._open)
         firmware, image, handle = self._firmware, self._program.image, self._loaded.handle
         seconds, why = time_limit(self._program, firmware.clock)
         size = image.output_bytes if self._fits else 0
@@ -56,8 +57,13 @@ class OwnSession:
 
     def read(self, buffer: Buffer) -> bytes:
         """The bytes of a buffer as the last run left them."""
+        check_loaded(self._open)
         bases = {"arena": self._arena, "input": self._loaded.input, "output": self._loaded.output}
         return self._firmware.read(bases[buffer.place] + buffer.offset, buffer.size)
+
+    def forget(self) -> None:
+        """The board has restarted: nothing is there to be freed."""
+        self._open = False
 
     def cancel(self) -> None:
         """End a run that another thread waits for; it gets an error."""

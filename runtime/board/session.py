@@ -41,6 +41,7 @@ class BoardSession:
 
     def run(self, input_block: bytes, steps: int = ALL_STEPS) -> RunResult:
         """Run the first `steps` layers; see device.Session."""
+        check_loaded(bool(self._bases))
         for _ in range(ATTEMPTS):
             try:
                 return self._run(input_block, steps)
@@ -52,9 +53,14 @@ class BoardSession:
 
     def read(self, buffer: Buffer) -> bytes:
         """The bytes of a buffer as the last run left them."""
+        check_loaded(bool(self._bases))
         image = self._program.image
         offsets = {"arena": 0, "input": image.input_offset, "output": image.output_offset}
         return self._firmware.read(self._bases["arena"] + offsets[buffer.place] + buffer.offset, buffer.size)
+
+    def forget(self) -> None:
+        """The board has restarted: nothing is there to be freed."""
+        self._bases.clear()
 
     def cancel(self) -> None:
         """Nothing: P4-JIT firmware hears nothing while code runs."""
@@ -122,6 +128,12 @@ class BoardSession:
             raise DeviceError(f"the model returned status {status}", "please report this with the model")
         cycles = words[CONTROL_WORDS["cycles_low"]] | words[CONTROL_WORDS["cycles_high"]] << 32
         return RunResult(firmware.read(arena + image.output_offset, image.output_bytes), cycles, None)
+
+
+def check_loaded(loaded: bool) -> None:
+    """DeviceError for a model that was closed, or that a reset took away."""
+    if not loaded:
+        raise DeviceError("the model is not loaded any more: it was closed, or the board was reset", "load it again")
 
 
 def time_limit(program: Program, clock: int) -> tuple[float, str]:
