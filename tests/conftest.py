@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import pickle
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,9 @@ from p4c.backend.cache import CACHE_VARIABLE
 from p4c.backend.emit import emit_entry, emit_source
 
 from .models import many_net, rows, small_net
+
+# A shell starts what runs in the background with Ctrl-C ignored, and so would be processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
