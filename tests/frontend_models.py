@@ -18,7 +18,7 @@ from p4c.frontend.reader import Imported, ImportOptions, import_model
 MODELS = Path(__file__).parent.parent.parent / "shared" / "models"
 
 # The ways to write a quantizer that ends in Div, Mul or DequantizeLinear.
-FORMS = ("qdq", "clip", "pow", "reciprocal", "clip_first", "minmax", "identity")
+FORMS = ("qdq", "qcdq", "clip", "pow", "reciprocal", "clip_first", "minmax", "identity")
 
 
 def shared_model(*path: str) -> Path:
@@ -51,6 +51,8 @@ class ModelBuilder:
         """A fake quantizer with scale 2^-exponent written in one of FORMS; qdq takes the full int8 range only."""
         if form == "qdq":
             return self.qdq(x, 2.0**-exponent)
+        if form == "qcdq":
+            return self.qcdq(x, 2.0**-exponent, low, high)
         if form == "pow":
             base = self.node("Cast", [self.constant(2, np.int64)], to=TensorProto.FLOAT)
             power = self.node("Cast", [self.constant(exponent, np.int64)], to=TensorProto.FLOAT)
@@ -74,6 +76,14 @@ class ModelBuilder:
         """QuantizeLinear and DequantizeLinear."""
         params = [self.constant(scale), self.constant(zero, dtype)]
         return self.node("DequantizeLinear", [self.node("QuantizeLinear", [x, *params], **attrs), *params], **attrs)
+
+    def qcdq(self, x: str, scale: object, low: int, high: int) -> str:
+        """QuantizeLinear, a Clip of the integers, and DequantizeLinear; what exceeds int8 is uint8."""
+        dtype = np.uint8 if high > 127 else np.int8
+        params = [self.constant(scale), self.constant(0, dtype)]
+        bounds = [self.constant(low, dtype), self.constant(high, dtype)]
+        clipped = self.node("Clip", [self.node("QuantizeLinear", [x, *params]), *bounds])
+        return self.node("DequantizeLinear", [clipped, *params])
 
     def dq(self, integers: object, scale: object, dtype: type[np.generic] = np.int8, **attrs: object) -> str:
         """DequantizeLinear on stored integers."""

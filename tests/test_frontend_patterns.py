@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from p4c.compiler.passes import run_passes
 from p4c.frontend.patterns.folded_weights import smallest_exponent
 
 from .frontend_models import FORMS, ModelBuilder, assert_identical, imported, problems, structure
+from .graphs import assert_device_identical
 
 WEIGHTS = np.array([[0.5, -0.75, 0.25, 1.0], [-1.0, 0.125, 0.375, -0.625]], np.float32)  # k * 2^-3
 
@@ -32,6 +34,41 @@ def test_activation_quantizer(form):
 def test_narrow_clamp(form, low, high, dtype):
     quantize = next(iter(assert_identical(single(form, low=low, high=high)).graph))
     assert (quantize.type.dtype, quantize.attrs["qmin"], quantize.attrs["qmax"]) == (dtype, low, high)
+
+
+def test_clips_of_integers_add_up():
+    """Several Clips, one without an upper bound, and bounds wider than the type."""
+    build = ModelBuilder()
+    params = [build.constant(2.0**-4), build.constant(0, np.int8)]
+    q = build.node("QuantizeLinear", ["x", *params])
+    for low, high in ((-128, 100), (-90, None), (-100, 127)):
+        bounds = [build.constant(low, np.int8), *([build.constant(high, np.int8)] if high is not None else [])]
+        q = build.node("Clip", [q, *bounds])
+    quantize = next(iter(assert_identical(build.model(build.node("DequantizeLinear", [q, *params]))).graph))
+    assert (quantize.attrs["qmin"], quantize.attrs["qmax"]) == (-90, 100)
+
+
+def test_clip_that_leaves_no_integer():
+    build = ModelBuilder()
+    params = [build.constant(2.0**-4), build.constant(0, np.int8)]
+    q = build.node("QuantizeLinear", ["x", *params])
+    for low, high in ((-128, -50), (20, 127)):
+        q = build.node("Clip", [q, build.constant(low, np.int8), build.constant(high, np.int8)])
+    (problem,) = problems(build.model(build.node("DequantizeLinear", [q, *params])))
+    assert "clips the integers to 20..-50, which i8 has none of" in str(problem)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_equal_quantizers_of_one_tensor_are_one(form):
+    """Each user of a tensor has a quantizer of its own, as frameworks that quantize operands export."""
+    build = ModelBuilder()
+    w = [build.quantizer(build.constant(WEIGHTS), 3) for _ in range(2)]
+    ys = [build.node("Gemm", [build.quantizer("x", 4, form), weight], transB=1) for weight in w]
+    y = build.quantizer(build.node("Add", [build.quantizer(y, 2) for y in ys]), 1)
+    result = assert_identical(build.model(y))
+    integer = run_passes(result.graph, lambda stage: None)
+    assert [node.op for node in integer if node.op == "quantize"] == ["quantize"]
+    assert_device_identical(result.graph)
 
 
 @pytest.mark.parametrize("form", FORMS)

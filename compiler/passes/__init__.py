@@ -19,9 +19,11 @@ from .fold_pads import fold_pads
 from .fold_quantizers import fold_quantizers
 from .fuse_max_pools import fuse_max_pools
 from .hoist_quantizers import hoist_quantizers
+from .merge_equal_nodes import merge_equal_nodes
 from .prove_accumulators import prove_accumulators
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
+    merge_equal_nodes,
     distribute_over_concats,
     fold_clamps,
     hoist_quantizers,

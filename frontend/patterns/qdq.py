@@ -1,6 +1,13 @@
-"""QuantizeLinear -> DequantizeLinear on a real tensor; DequantizeLinear alone on integers that the file stores."""
+"""QuantizeLinear -> DequantizeLinear on a real tensor; DequantizeLinear alone on integers that the file stores.
+
+A Clip of the integers between the two (QCDQ, as Brevitas exports ranges narrower than the type's) becomes the
+quantizer's range.
+"""
 
 from __future__ import annotations
+
+import math
+from dataclasses import replace
 
 import numpy as np
 from onnx import TensorProto
@@ -9,6 +16,7 @@ from ...compiler.errors import Problem
 from ...compiler.ir import Array, QuantParams
 from ..onnx_model import OnnxModel, OnnxNode, element_name
 from ..quantizer import Quantizer, dequantize_marker, describe, poison_marker, quantize_marker, valid_scales
+from .fake_quant_clip import read_clip
 
 DTYPES = {"int8": "i8", "uint8": "u8", "int32": "i32"}
 ACCEPTED = "int8 or uint8 (and int32 for stored biases), one float32 scale per tensor or per output channel"
@@ -36,7 +44,10 @@ def match_qdq(model: OnnxModel, node: OnnxNode, problems: list[Problem]) -> Onnx
 
 
 def _match_dequantize(model: OnnxModel, node: OnnxNode) -> OnnxNode:
-    first = model.producer(node.input(0))
+    stored, low, high = _behind_clips(model, node.input(0))
+    first = model.producer(stored)
+    if first is None or first.key != "QuantizeLinear":
+        first = model.producer(node.input(0))
     if first is None or (first.key != "QuantizeLinear" and model.constant(node.input(0)) is not None):
         return dequantize_marker(node, model.origin(node.input(0)), read_quantizer(model, node))
     if first.key != "QuantizeLinear":
@@ -48,7 +59,20 @@ def _match_dequantize(model: OnnxModel, node: OnnxNode) -> OnnxNode:
         what = f'has {_words(back)}, but its QuantizeLinear "{first.name}" has {_words(quantizer)}'
         advice = "Give both the same scale, zero point and type: p4c takes the pair as one quantizer."
         raise UnsupportedError(node.problem(what, advice, node.input(0)))
-    return quantize_marker(node, first.input(0), quantizer)
+    narrow = replace(quantizer, qmin=max(quantizer.qmin, low), qmax=min(quantizer.qmax, high))
+    if narrow.qmin > narrow.qmax:
+        what = f"clips the integers to {low}..{high}, which {quantizer.dtype} has none of"
+        raise UnsupportedError(node.problem(what, "Give bounds within the type's range.", node.input(0)))
+    return quantize_marker(node, first.input(0), narrow)
+
+
+def _behind_clips(model: OnnxModel, tensor: str) -> tuple[str, int, int]:
+    """What Clips with constant bounds take, and the range of integers that they leave."""
+    low, high = -(2**31), 2**31
+    while (clamp := read_clip(model, tensor)) is not None:
+        tensor = clamp.source
+        low, high = max(low, math.ceil(max(clamp.low, low))), min(high, math.floor(min(clamp.high, high)))
+    return tensor, low, high
 
 
 def _real_source(model: OnnxModel, node: OnnxNode) -> str:
