@@ -209,10 +209,11 @@ def print_profile(result: Profile, *, verbose: bool = False) -> None:
 
 
 def _choice(layer: LayerProfile) -> str:
-    """Why a layer's kernel was taken: what the faster ones would need."""
-    step = layer.step
+    """Why a layer's kernel was taken, as what the ones before it would need, and the bytes it reads by memory."""
+    step, read = layer.step, layer.counters.read
+    traffic = ", ".join(f"{size:,} B of {name}" for name, size in vars(read).items() if size)
     needs = [f"  not {name}: it needs that {' and '.join(missing)}" for name, missing in step.passed_over.items()]
-    return "\n".join([f"{shortened(step.node.loc or step.node.name)}: {step.kernel.name}", *needs])
+    return "\n".join([f"{shortened(step.node.loc or step.node.name)}: {step.kernel.name}, reads {traffic}", *needs])
 
 
 def print_measured(result: Measured) -> None:
