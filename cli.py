@@ -13,8 +13,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .compiler.errors import InputError, ModelError, P4CError, Problem
 
@@ -44,6 +45,7 @@ examples:
   p4c verify model.onnx --data test.npz             compare with onnxruntime
   p4c profile model.onnx                            estimated cycles per layer
   p4c inspect model.p4c                             sections, symbols, memory map
+  p4c ops                                           the operators that it takes
   p4c board                                         a virtual board on a socket
   p4c devices                                       the boards that answer
   p4c doctor                                        what works on this machine
@@ -101,7 +103,7 @@ def with_command(arguments: Sequence[str]) -> list[str]:
 def print_error(error: P4CError, *, as_json: bool) -> None:
     """The one printer of errors: each problem a sentence of fact and one of advice, no traceback."""
     if as_json:
-        problems = [problem_json(problem) for problem in error.problems]
+        problems = [asdict(problem) for problem in error.problems]
         print(json.dumps({"schema": "p4c.error/1", "file": error.file, "problems": problems}, indent=1))
     where = f"{error.file}: " if error.file else ""
     for problem in error.problems:
@@ -110,18 +112,14 @@ def print_error(error: P4CError, *, as_json: bool) -> None:
         print(f"p4c: {len(error.problems)} problems", file=sys.stderr)
 
 
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """A problem as --json shows it."""
-    names = ("what", "advice", "node", "op", "tensor", "warning")
-    return {name: getattr(problem, name) for name in names}
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
+    from . import __version__
+
     parser = argparse.ArgumentParser(
         "p4c", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", action="version", version=f"p4c {_version()}")
+    parser.add_argument("--version", action="version", version=f"p4c {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     compiling = commands.add_parser("compile", help="compile a model (the default command)")
     _model_arguments(compiling)
@@ -154,6 +152,8 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("--disassemble", action="store_true", help="print every instruction of the code")
     inspect.add_argument("--chip-rev", default="v3", metavar="REV", help="PIE encoding of a lone model.elf, v3 or v1")
     inspect.add_argument("--json", action="store_true", help="machine-readable output")
+    ops = commands.add_parser("ops", help="list the operators, what is taken of them, and their kernels")
+    ops.add_argument("--json", action="store_true", help="machine-readable output")
     board = commands.add_parser("board", help="serve a virtual board: p4c's firmware on the simulated chip")
     board.add_argument("--port", type=positive_number, default=0, metavar="N", help="TCP port, default a free one")
     board.add_argument("--chip-rev", default="v3", metavar="REV", help="of the simulated chip, v3 (default) or v1")
@@ -176,12 +176,8 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input-exponent", action="append", default=[], metavar="[NAME=]E", help="quantize an input by 2^-E")
     add("--calibrate", type=Path, metavar="FILE", help="pick the input exponent from this data")
     add("--normalize", metavar="M..,S..", help="pixels to inputs: (x/255 - mean)/std per channel, or none")
-    add(
-        "--ram-budget",
-        type=byte_count,
-        metavar="SIZE",
-        help="L2MEM for arena and weights: bytes, K or M; default 256K",
-    )
+    text = "L2MEM for arena and weights: bytes, K or M; default 256K"
+    add("--ram-budget", type=byte_count, metavar="SIZE", help=text)
     add("--no-pie", action="store_true", help="use scalar kernels only, without the vector unit")
     add("-v", "--verbose", action="store_true", help="say more")
     add("--json", action="store_true", help="machine-readable output")
@@ -196,12 +192,6 @@ def _device_arguments(parser: argparse.ArgumentParser) -> None:
 def _dump_argument(parser: argparse.ArgumentParser) -> None:
     text = "write the IR after every pass (=PASS: that one)"
     parser.add_argument("--dump-ir", nargs="?", const="", metavar="PASS", help=text)
-
-
-def _version() -> str:
-    from . import __version__
-
-    return __version__
 
 
 def positive_number(text: str) -> int:
@@ -314,7 +304,7 @@ def run_compile(options: argparse.Namespace) -> int:
     model = compiled(options, output)
     if options.json:
         report = json.loads(model.files["report.json"])
-        report |= {"output": str(output), "warnings": [problem_json(problem) for problem in model.warnings]}
+        report |= {"output": str(output), "warnings": [asdict(problem) for problem in model.warnings]}
         print(json.dumps(report, indent=1))
     else:
         print_report(model, output, verbose=options.verbose)
@@ -344,7 +334,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 def print_check(model: Path, problems: Sequence[Problem]) -> None:
     """What `check --json` gives, whether the model compiles or not."""
-    listed = [problem_json(problem) for problem in problems]
+    listed = [asdict(problem) for problem in problems]
     print(json.dumps({"schema": "p4c.check/1", "file": str(model), "problems": listed}, indent=1))
 
 
@@ -449,6 +439,16 @@ def run_inspect(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_ops(options: argparse.Namespace) -> int:
+    """`p4c ops`."""
+    from .driver import operators
+    from .runtime.operators import operators_json, operators_text
+
+    table = operators()
+    print(json.dumps(operators_json(table), indent=1) if options.json else operators_text(table))
+    return 0
+
+
 def run_devices(options: argparse.Namespace) -> int:
     """`p4c devices`."""
     from .runtime.board.ports import candidates, look
@@ -456,9 +456,8 @@ def run_devices(options: argparse.Namespace) -> int:
 
     found = [look(port, options.baud) for port in candidates()]
     if options.json:
-        listed = [
-            {**vars(one.port), "board": one.board, "chip_rev": one.chip_rev, "state": one.text} for one in found
-        ]
+        about = [{"board": one.board, "chip_rev": one.chip_rev, "state": one.text} for one in found]
+        listed = [vars(one.port) | facts for one, facts in zip(found, about, strict=True)]
         print(json.dumps({"schema": "p4c.devices/1", "devices": listed}, indent=1))
     else:
         print_devices(found)
@@ -494,6 +493,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": run_verify,
     "profile": run_profile,
     "inspect": run_inspect,
+    "ops": run_ops,
     "board": run_board,
     "devices": run_devices,
     "doctor": run_doctor,

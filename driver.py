@@ -22,9 +22,12 @@ from .compiler.float32 import doubts
 from .compiler.numerics import quantize
 from .compiler.passes import PASS_NAMES, Stage, run_passes
 from .compiler.plan import Plan
+from .frontend.importers import IMPORTERS
+from .frontend.patterns import FORMS
 from .frontend.reader import Imported, ImportOptions, import_model, input_types
 from .runtime.data import InputSpec, Normalization, load_data
 from .runtime.model import CompiledModel
+from .runtime.operators import Operators
 from .runtime.oracle import Oracle
 
 
@@ -183,6 +186,11 @@ def pixel_table(plan: Plan, normalize: Normalization | None) -> PixelTable | Non
     channels = border.type.shape[normalize.channel_axis(border.type.shape)] if len(normalize.mean) > 1 else 1
     table = quantize(normalize.pixel_table(channels), border.type, border.qmin, border.qmax)
     return PixelTable(table, normalize.mean, normalize.std)
+
+
+def operators() -> Operators:
+    """What p4c takes, read off the table of importers, the patterns of quantizers, and the kernel table."""
+    return Operators.gather(FORMS, [(row.op, row.accepts, row.makes) for row in IMPORTERS.values()])
 
 
 def _products(planned: Planned, built: Build, model: str) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from onnx import TensorProto
 
@@ -108,12 +109,16 @@ def _import_node(ctx: Context, node: OnnxNode) -> None:
         ctx.problems.append(_unsupported(node))
         ctx.poison(node)
         return
+    before = len(ctx.graph.nodes)
     try:
         importer.run(ctx, node)
     except ImporterError as fault:
         if fault.problem is not None:
             ctx.problems.append(fault.problem)
         ctx.poison(node)
+    new = islice(reversed(ctx.graph.nodes.values()), max(len(ctx.graph.nodes) - before, 0))
+    strangers = {made.op for made in new} - {*importer.makes, "reshape"}
+    assert not strangers, f"the row of {importer.op} does not say that it makes {strangers}"
 
 
 def _unsupported(node: OnnxNode) -> Problem:

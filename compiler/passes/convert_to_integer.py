@@ -31,6 +31,8 @@ from .prove_accumulators import value_range
 Form = tuple[Callable[[Graph, Node], list[Problem]], Callable[[Graph, Node], None]]
 
 INTEGER_OPS = {"conv2d": "qconv2d", "fully_connected": "qfully_connected"}
+# Op on reals -> the op that stands in its place.
+ALL_INTEGER_OPS = {**INTEGER_OPS, **shift_ops.FORMS, "softmax": "qsoftmax"}
 
 
 def convert_to_integer(graph: Graph) -> Graph:

@@ -63,6 +63,6 @@ def _constant(ctx: Context, node: OnnxNode, index: int, constant: Constant, rank
     )
 
 
-ADD = Importer("Add", importer("add"), f"{ACCEPTS}; or the constant bias of a MatMul")
-SUB = Importer("Sub", importer("sub"), ACCEPTS)
-MUL = Importer("Mul", importer("mul"), ACCEPTS)
+ADD = Importer("Add", importer("add"), f"{ACCEPTS}; or the constant bias of a MatMul", ("add", "fully_connected"))
+SUB = Importer("Sub", importer("sub"), ACCEPTS, ("sub",))
+MUL = Importer("Mul", importer("mul"), ACCEPTS, ("mul",))

@@ -39,5 +39,8 @@ def import_conv(ctx: Context, node: OnnxNode) -> None:
 
 
 CONV = Importer(
-    "Conv", import_conv, "1-D and 2-D; constant quantized weights; any kernel, strides, pads, dilations, groups"
+    "Conv",
+    import_conv,
+    "1-D and 2-D; constant quantized weights; any kernel, strides, pads, dilations, groups",
+    ("conv2d",),
 )

@@ -11,8 +11,12 @@ from ..onnx_model import OnnxNode
 
 @dataclass(frozen=True)
 class Importer:
-    """One ONNX operator: `run` appends its IR, `accepts` says in words which forms it takes."""
+    """One ONNX operator: `run` appends its IR, `accepts` says in words which forms it takes.
+
+    `makes` names the ops of that IR, reshapes that only change the number of axes aside; the import holds it to them.
+    """
 
     op: str
     run: Callable[[Context, OnnxNode], None]
     accepts: str
+    makes: tuple[str, ...] = ()

@@ -23,5 +23,5 @@ def import_clip(ctx: Context, node: OnnxNode) -> None:
     ctx.emit_same_grid(node, "clip", min=bounds[0], max=bounds[1])
 
 
-RELU = Importer("Relu", import_relu, "any tensor")
-CLIP = Importer("Clip", import_clip, "constant bounds")
+RELU = Importer("Relu", import_relu, "any tensor", ("relu",))
+CLIP = Importer("Clip", import_clip, "constant bounds", ("clip",))

@@ -101,5 +101,10 @@ def _add_bias_to(ctx: Context, node: OnnxNode, index: int, constant: Constant) -
     return True
 
 
-GEMM = Importer("Gemm", import_gemm, "constant quantized B, constant C, transA=0, alpha and beta powers of two")
-MATMUL = Importer("MatMul", import_matmul, "[N, K] by constant quantized weights [K, O]")
+GEMM = Importer(
+    "Gemm",
+    import_gemm,
+    "constant quantized B, constant C, transA=0, alpha and beta powers of two",
+    ("fully_connected",),
+)
+MATMUL = Importer("MatMul", import_matmul, "[N, K] by constant quantized weights [K, O]", ("fully_connected",))

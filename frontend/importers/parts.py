@@ -74,7 +74,7 @@ def import_pad(ctx: Context, node: OnnxNode) -> None:
     ctx.emit_same_grid(node, "pad", pads=tuple(pads))
 
 
-CONCAT = Importer("Concat", import_concat, "tensors on one grid, or a quantizer behind; any axis")
-SLICE = Importer("Slice", import_slice, "constant bounds, steps of 1 or more")
-SPLIT = Importer("Split", import_split, "any axis and sizes")
-PAD = Importer("Pad", import_pad, "constant zeros, pads of 0 or more")
+CONCAT = Importer("Concat", import_concat, "tensors on one grid, or a quantizer behind; any axis", ("concat",))
+SLICE = Importer("Slice", import_slice, "constant bounds, steps of 1 or more", ("slice",))
+SPLIT = Importer("Split", import_split, "any axis and sizes", ("slice",))
+PAD = Importer("Pad", import_pad, "constant zeros, pads of 0 or more", ("pad",))

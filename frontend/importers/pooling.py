@@ -85,12 +85,18 @@ def _pool_window(ctx: Context, node: OnnxNode) -> Window:
 
 
 MAX_POOL = Importer(
-    "MaxPool", import_max_pool, "1-D and 2-D; any kernel, strides, pads, auto_pad, ceil_mode; no dilations"
+    "MaxPool",
+    import_max_pool,
+    "1-D and 2-D; any kernel, strides, pads, auto_pad, ceil_mode; no dilations",
+    ("max_pool",),
 )
 AVERAGE_POOL = Importer(
     "AveragePool",
     import_average_pool,
     "1-D and 2-D; any kernel, strides, pads, auto_pad, ceil_mode, count_include_pad; no dilations",
+    ("average_pool",),
 )
-GLOBAL_AVERAGE_POOL = Importer("GlobalAveragePool", import_global_average_pool, "three or four axes")
-REDUCE_MEAN = Importer("ReduceMean", import_reduce_mean, "over axes behind [N, C]")
+GLOBAL_AVERAGE_POOL = Importer(
+    "GlobalAveragePool", import_global_average_pool, "three or four axes", ("average_pool",)
+)
+REDUCE_MEAN = Importer("ReduceMean", import_reduce_mean, "over axes behind [N, C]", ("average_pool",))

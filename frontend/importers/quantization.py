@@ -86,7 +86,9 @@ def import_dequantize(ctx: Context, node: OnnxNode) -> None:
     ctx.values[node.output] = tensor
 
 
-QUANTIZE = Importer("p4c.Quantize", import_quantize, "int8 or uint8; per tensor, for weights per channel too")
+QUANTIZE = Importer(
+    "p4c.Quantize", import_quantize, "int8 or uint8; per tensor, for weights per channel too", ("quantize",)
+)
 DEQUANTIZE = Importer(
     "p4c.Dequantize", import_dequantize, "constants and graph inputs of 8-bit integers, int32 biases"
 )

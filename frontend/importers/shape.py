@@ -52,8 +52,8 @@ def import_transpose(ctx: Context, node: OnnxNode) -> None:
     ctx.emit_same_grid(node, "transpose", perm=tuple(node.attrs.get("perm") or range(rank - 1, -1, -1)))
 
 
-RESHAPE = Importer("Reshape", import_reshape, "constant shape, or one computed from static shapes")
-FLATTEN = Importer("Flatten", import_flatten, "any axis")
-SQUEEZE = Importer("Squeeze", import_squeeze, "constant axes")
-UNSQUEEZE = Importer("Unsqueeze", import_unsqueeze, "constant axes")
-TRANSPOSE = Importer("Transpose", import_transpose, "any permutation")
+RESHAPE = Importer("Reshape", import_reshape, "constant shape, or one computed from static shapes", ("reshape",))
+FLATTEN = Importer("Flatten", import_flatten, "any axis", ("reshape",))
+SQUEEZE = Importer("Squeeze", import_squeeze, "constant axes", ("reshape",))
+UNSQUEEZE = Importer("Unsqueeze", import_unsqueeze, "constant axes", ("reshape",))
+TRANSPOSE = Importer("Transpose", import_transpose, "any permutation", ("transpose",))

@@ -14,4 +14,4 @@ def import_softmax(ctx: Context, node: OnnxNode) -> None:
     ctx.emit(node, "softmax", [x], axis=int(node.attrs.get("axis", -1)) % max(rank, 1))
 
 
-SOFTMAX = Importer("Softmax", import_softmax, "a quantized tensor, any axis, a quantizer behind")
+SOFTMAX = Importer("Softmax", import_softmax, "a quantized tensor, any axis, a quantizer behind", ("softmax",))

@@ -55,6 +55,6 @@ def refuse(ctx: Context, node: OnnxNode) -> None:
     ctx.fail(node, what, advice, node.output)
 
 
-TABLE = Importer("p4c.Table", import_table, ACCEPTS)
+TABLE = Importer("p4c.Table", import_table, ACCEPTS, ("table",))
 # A Round outside of a table mostly is part of a fake quantizer that was not recognized; there is a hint for it.
-REFUSED = tuple(Importer(op, refuse, ACCEPTS) for op in sorted(ELEMENTWISE - {"Round"}))
+REFUSED = tuple(Importer(op, refuse, ACCEPTS, ("table",)) for op in sorted(ELEMENTWISE - {"Round"}))

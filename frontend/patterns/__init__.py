@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ...compiler.errors import Problem
 from ..onnx_model import OnnxModel, OnnxNode
+from . import fake_quant_clip, fake_quant_minmax, folded_weights, qdq
 from .fake_quant_clip import match_fake_quant_clip
 from .fake_quant_minmax import match_fake_quant_minmax
 from .folded_weights import recover_folded_weights
@@ -16,6 +17,9 @@ from .qdq import match_qdq
 Pattern = Callable[[OnnxModel, OnnxNode, list[Problem]], OnnxNode | None]
 
 PATTERNS: tuple[Pattern, ...] = (match_qdq, match_fake_quant_clip, match_fake_quant_minmax)
+
+# The export forms in words: how the file of each begins.
+FORMS = tuple(str(form.__doc__).splitlines()[0] for form in (qdq, fake_quant_clip, fake_quant_minmax, folded_weights))
 
 
 def recognize_quantizers(model: OnnxModel, problems: list[Problem]) -> None:
