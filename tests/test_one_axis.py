@@ -46,6 +46,15 @@ def test_pools(op, attrs):
     assert_identical(build.model(build.quantizer(y, 4), (1, 3, 18)))
 
 
+@pytest.mark.parametrize("shape", [(1, 17, 18), (1, 3, 1), (1, 16, 7, 5), (1, 33, 1, 15)])
+def test_global_maxima(shape):
+    build = ModelBuilder()
+    result = assert_identical(build.model(build.node("GlobalMaxPool", [build.quantizer("x", 5)]), shape))
+    assert "max_pool" in [node.op for node in run_passes(result.graph, lambda stage: None)]
+    for options in ({}, {"pie": False}):
+        assert_device_identical(result.graph, **options)
+
+
 @pytest.mark.parametrize("keepdims", [0, 1])
 def test_means(keepdims):
     build = ModelBuilder()

@@ -1,4 +1,4 @@
-"""MaxPool -> max_pool; AveragePool, GlobalAveragePool and ReduceMean behind [N, C] -> average_pool."""
+"""MaxPool, GlobalMaxPool -> max_pool; AveragePool, GlobalAveragePool, ReduceMean behind [N, C] -> average_pool."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ def import_max_pool(ctx: Context, node: OnnxNode) -> None:
         strides=window.strides,
         pads=window.pads,
     )
+
+
+def import_global_max_pool(ctx: Context, node: OnnxNode) -> None:
+    """The maximum over H and W, or over L."""
+    x = image_operand(ctx, node, ctx.operand(node, 0))
+    type_ = ctx.graph.type_of(x)
+    emit_on_image(ctx, node, "max_pool", [x], dtype=type_.dtype, params=type_.params, kernel=type_.shape[2:])
 
 
 def import_average_pool(ctx: Context, node: OnnxNode) -> None:
@@ -90,6 +97,7 @@ MAX_POOL = Importer(
     "1-D and 2-D; any kernel, strides, pads, auto_pad, ceil_mode; no dilations",
     ("max_pool",),
 )
+GLOBAL_MAX_POOL = Importer("GlobalMaxPool", import_global_max_pool, "three or four axes", ("max_pool",))
 AVERAGE_POOL = Importer(
     "AveragePool",
     import_average_pool,
