@@ -1,14 +1,15 @@
 """Random small networks: every form of quantizer imports to one graph, which gives what onnxruntime gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from .frontend_models import FORMS, ModelBuilder, assert_identical, imported, structure
+from .graphs import assert_device_identical
 
 # How weights may be written: as any quantizer on floats, stored as integers, or folded to plain floats.
 WEIGHT_FORMS = (*FORMS, "stored", "folded")
@@ -75,8 +76,12 @@ class NetworkBuilder:
         return y, (1, channels, *shape[2:])
 
     def network(self, stack: list[Layer], output: int | None) -> onnx.ModelProto:
+        x = self.build.quantizer("x", 4, self.form(FORMS))
+        return self.build.model(self.tower(x, stack, output), (1, 2, 6, 5))
+
+    def tower(self, x: str, stack: list[Layer], output: int | None) -> str:
+        """One network on a quantized input; returns its output."""
         build, shape = self.build, (1, 2, 6, 5)
-        x = build.quantizer("x", 4, self.form(FORMS))
         for index, layer in enumerate(stack):
             x, shape = self.layer(x, shape, layer)
             if layer.activation == "Relu":
@@ -88,7 +93,7 @@ class NetworkBuilder:
             if layer.pool and len(shape) == 4 and min(shape[2:]) > 1:
                 x = build.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
                 shape = (*shape[:2], shape[2] // 2, shape[3] // 2)
-        return build.model(x, (1, 2, 6, 5))
+        return x
 
 
 def check(stack: list[Layer], output: int | None, seed: int, forms: st.DataObject) -> None:
@@ -117,3 +122,36 @@ def test_all_forms_are_one_graph(stack, output, seed, forms):
 @networks
 def test_all_forms_are_one_graph_at_length(stack, output, seed, forms):
     check(stack, output, seed, forms)
+
+
+# Networks in one model, each with an output of its own: so many share one compile.
+BATCH = 8
+# Their exponents leave each layer a shift of at least 1, which float biases need.
+wide_layers = st.builds(
+    Layer,
+    kind=st.sampled_from(["conv", "conv", "depthwise", "gemm"]),
+    channels=st.sampled_from([1, 7, 15, 16, 17, 31, 32, 33]),
+    exponent=st.integers(7, 9),
+    activation=st.sampled_from(["", "Relu", "Clip"]),
+    quantizer=st.integers(0, 6),
+    pool=st.booleans(),
+)
+stacks = st.lists(wide_layers, min_size=1, max_size=3)
+
+
+# Shrinking would compile hundreds of times; the example that fails is printed, and small enough to cut by hand.
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(batch=st.lists(stacks, min_size=BATCH, max_size=BATCH), seed=st.integers(0, 2**32 - 1))
+def test_devices_give_what_onnxruntime_gives(batch, seed):
+    """Images for both encodings, and without SIMD, against the interpreter, and that against onnxruntime."""
+    builder = NetworkBuilder(None, seed)
+    x = builder.build.quantizer("x", 4)
+    # Every second one ends in accumulators.
+    ends = [[*stack[:-1], replace(stack[-1], activation="", pool=False)] for stack in batch[::2]]
+    outputs = [builder.tower(x, stack, None) for stack in ends] + [
+        builder.tower(x, stack, 0) for stack in batch[1::2]
+    ]
+    graph = assert_identical(builder.build.model(outputs, (1, 2, 6, 5)), seed).graph
+    for options in ({"chip_rev": "v3"}, {"chip_rev": "v1"}, {"pie": False}):
+        assert_device_identical(graph, seed=seed, **options)
