@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compiler.ir import Array, TensorType
 from ..compiler.ops.convolution import conv_shape
-from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+from ..compiler.plan import Condition, Fields, Invocation, KernelDef, number
 from ..compiler.schedule import Blocks, rows_per_tile
 from .channels import (
     ALIKE_ROUNDING,
@@ -70,14 +70,14 @@ def _rest(call: Invocation) -> int:
 def _conv2d_pie_parameters(call: Invocation) -> Fields:
     """The record of the PIE form."""
     fields = dict(_conv2d_parameters(call))
-    tile, rows = _tile(call), int(str(fields["out_h"]))
+    tile, rows = _tile(call), number(fields, "out_h")
     if rows == 1 < call.node.type.shape[2]:
         # One long row of pixels without neighbours: as many rows as there are tiles.
         tiles, image = -(-call.node.type.shape[2] // tile), call.node.type.shape
         if image[2] % tile == 0 and tiles > 1:
             for side in ("in", "out"):
                 fields |= {f"{side}_h": tiles, f"{side}_w": tile * image[3]}
-            fields["in_y"] = tile * image[3] * int(str(fields["in_x"]))
+            fields["in_y"] = tile * image[3] * number(fields, "in_x")
         tile = 1
     return {**fields, "tile": tile, "rest": _rest(call)}
 
@@ -234,7 +234,7 @@ def _borders(call: Invocation, fields: Fields) -> int:
     `fields` are the layer's struct p4c_conv2d.
     """
     width, out, stride, left, dilation, kernel = (
-        int(str(fields[name])) for name in ("in_w", "out_w", "stride_w", "pad_left", "dilation_w", "kernel_w")
+        number(fields, name) for name in ("in_w", "out_w", "stride_w", "pad_left", "dilation_w", "kernel_w")
     )
     taps = [[0 <= ox * stride - left + k * dilation < width for k in range(kernel)] for ox in range(out)]
     if not all(map(any, taps)) or not _rows_with_taps(call):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..compiler.plan import Condition, Fields, Invocation, KernelDef
+from ..compiler.plan import Condition, Fields, Invocation, KernelDef, number
 from .conditions import BYTES, FOUR_AXES, LANES, ONE_IMAGE, WORDS
 from .memory_order import logical_steps, physical, physical_sizes
 
@@ -38,12 +38,12 @@ def _transposed_layout(call: Invocation) -> Fields:
 
 
 def _aligned(fields: Fields) -> bool:
-    steps = int(str(fields["in_step"])) % LANES, int(str(fields["out_step"])) % (LANES // 2)
+    steps = number(fields, "in_step") % LANES, number(fields, "out_step") % (LANES // 2)
     return steps == (0, 0)
 
 
 def _has_block(fields: Fields) -> bool:
-    return int(str(fields["rows"])) >= LANES // 2 and int(str(fields["columns"])) >= LANES
+    return number(fields, "rows") >= LANES // 2 and number(fields, "columns") >= LANES
 
 
 def _copy_parameters(call: Invocation) -> Fields:

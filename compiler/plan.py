@@ -11,6 +11,13 @@ from .ir import Array, Graph, Node, TensorType
 Fields = Mapping[str, "int | Fields"]
 
 
+def number(fields: Fields, name: str) -> int:
+    """A field that is a number and no record."""
+    value = fields[name]
+    assert isinstance(value, int)
+    return value
+
+
 @dataclass(frozen=True)
 class Invocation:
     """A node with what a kernel is told about it."""
