@@ -385,10 +385,15 @@ def test_first_layers_on_planar_rows(chip_rev):
         exponents = e if isinstance(e, int) else list(e)
         common = {"bias": "off", "e": exponents, "strides": strides, "pads": pads, "spread": 24}
         net.output(net.quantize(net.conv(net.input(channels, *size), outputs, kernel, **common), 3, qmin=-120))
+    # Kernel rows apart, and columns that lie in the padding alone.
+    for channels, kernel, pads, dilation in ((3, (3, 3), (2, 1, 2, 1), 2), (1, (5, 1), (0, 1, 0, 1), 2)):
+        attrs = {"pads": pads, "dilations": (dilation, 1)}
+        y = net.conv(net.input(channels, 10, 18), 17, kernel, bias="off", spread=24, **attrs)
+        net.output(net.quantize(y, 3, qmin=0))
     for outputs, pool, steps in ((20, (2, 2), (2, 2)), (8, (3, 2), (1, 2))):
         y = net.quantize(
             net.conv(net.input(3, 8, 18), outputs, (3, 3), bias="int32", pads=(1, 1, 1, 1), spread=24), 3
         )
         net.output(net.same("max_pool", y, kernel=pool, strides=steps))
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
-    assert [step.kernel.name for step in model.plan.steps if step.node.op == "qconv2d"] == ["conv2d_planar_s8"] * 11
+    assert [step.kernel.name for step in model.plan.steps if step.node.op == "qconv2d"] == ["conv2d_planar_s8"] * 13

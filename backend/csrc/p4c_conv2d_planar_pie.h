@@ -67,7 +67,7 @@ P4C_INLINE void p4c_planar_gather(struct p4c_conv2d p, int rows, const int8_t *i
         ".endr\n"
         ".if %[stride] == 1\n" PIE_VST_128_IP(q2, a1, 16) ".endif\n"
         : "=&r"(x), "+&r"(y), [input] "+&r"(input)
-        : "r"(one_lane), [in_y] "r"(p.in_y), [rows] "i"(rows), [width] "i"(p.kernel_w), [stride] "i"(p.stride_w)
+        : "r"(one_lane), [in_y] "r"(p.dilation_h * p.in_y), [rows] "i"(rows), [width] "i"(p.kernel_w), [stride] "i"(p.stride_w)
         : "memory");
 }
 
@@ -84,14 +84,15 @@ P4C_INLINE void p4c_planar_vectors(struct p4c_conv2d p, int oy, int ox, const in
     int top = oy * p.stride_h - p.pad_top, row_bytes = p.kernel_w * P4C_LANES;
     const int8_t *first = x + top * p.in_y + ox * p.stride_w - p.pad_left;
     for (int c = 0; c < p.in_c; c++, first += p.in_z, vectors += p.kernel_h * row_bytes) {
-        if (top >= 0 && top + p.kernel_h <= p.in_h) {
+        if (top >= 0 && top + (p.kernel_h - 1) * p.dilation_h < p.in_h) {
             p4c_planar_gather(p, p.kernel_h, first, vectors);
             continue;
         }
         for (int ky = 0; ky < p.kernel_h; ky++) {
             int8_t *row = vectors + ky * row_bytes;
-            if (top + ky >= 0 && top + ky < p.in_h)
-                p4c_planar_gather(p, 1, first + ky * p.in_y, row);
+            int iy = top + ky * p.dilation_h;
+            if (iy >= 0 && iy < p.in_h)
+                p4c_planar_gather(p, 1, first + (iy - top) * p.in_y, row);
             else
                 p4c_pie_zero(row, p.kernel_w);
         }
@@ -180,7 +181,7 @@ P4C_INLINE void p4c_planar_row(struct p4c_conv2d p, int oy, const int8_t *x, con
     }
 }
 
-/* The PIE form for planar inputs: strides of 1 or 2 columns, no dilation, at least 16 output columns and two taps, fewer
+/* The PIE form for planar inputs: strides of 1 or 2 columns, which are not dilated, at least 16 output columns and two taps, fewer
  * columns of padding than the stride times 16.
  *
  * w        [ceil(out_c / 8) * 8][taps rounded up to 16], taps in the order [in_c][kernel_h][kernel_w]
