@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "backend": {"backend", "compiler"},
     "runtime": {"runtime", "backend", "compiler"},
     "driver": {"runtime", "backend", "frontend", "compiler"},
-    "cli": {"", "driver", "runtime", "backend", "frontend", "compiler"},
+    "commands": {"commands", "driver", "runtime", "backend", "frontend", "compiler"},
+    "cli": {"", "commands", "compiler"},
     "__main__": {"cli"},
     "__init__": {"driver", "runtime", "backend", "frontend", "compiler"},
 }
@@ -29,6 +30,7 @@ LIBRARIES = {
     "frontend": {"google", "onnx", "onnxruntime"},
     "backend": {"capstone", "elftools", "networkx", "platformdirs"},
     "runtime": {"onnx", "onnxruntime", "rich", "serial"},
+    "commands": set(),
 }
 MAX_LINES = 500
 
