@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .backend.build import Build, build, replace_folder
+from .backend.component import COMPONENT_MARK, component_files
 from .backend.emit_header import PixelTable
 from .backend.lower import lower
 from .backend.naming import c_name
@@ -30,14 +31,18 @@ from .runtime.model import CompiledModel
 from .runtime.operators import Operators
 from .runtime.oracle import Oracle
 
+# What an output folder can be.
+EMITTED = ("folder", "component")
+
 
 @dataclass(frozen=True)
 class Options:
     """What a compile can be told; the command line has a flag for each.
 
     `input_dims` and `input_exponents` complete the model, `calibrate` is a data file that picks the exponents of
-    inputs without quantizer, `normalize` says how pixels become inputs. `dump_ir` is "" for every pass, a pass name
-    for one, None for none. Without `pie` only scalar kernels are used. `ram_budget` is how many bytes of internal
+    inputs without quantizer, `normalize` says how pixels become inputs. `emit` is what is written: "folder", the
+    sources and the image, or "component", an ESP-IDF component. `dump_ir` is "" for every pass, a pass name for
+    one, None for none. Without `pie` only scalar kernels are used. `ram_budget` is how many bytes of internal
     memory arena and weights may take, the target's own if None.
     """
 
@@ -48,14 +53,15 @@ class Options:
     input_exponents: Mapping[str, int] = field(default_factory=dict)
     calibrate: Path | None = None
     normalize: Normalization | None = None
+    emit: str = "folder"
     dump_ir: str | None = None
     pie: bool = True
     ram_budget: int | None = None
 
 
-def default_output(source: Path) -> Path:
-    """The output folder where none is given: <stem>.p4c in the working folder."""
-    return Path(f"{source.stem}.p4c")
+def default_output(source: Path, emit: str = "folder") -> Path:
+    """The output folder where none is given: <stem>.p4c or components/<name> in the working folder."""
+    return Path("components", c_name(source.stem)) if emit == "component" else Path(f"{source.stem}.p4c")
 
 
 def compile_model(source: Path, options: Options = Options(), output: Path | None = None) -> CompiledModel:
@@ -68,14 +74,21 @@ def compile_model(source: Path, options: Options = Options(), output: Path | Non
     if options.chip_rev not in ESP32P4.chip_revisions:
         known = " or ".join(ESP32P4.chip_revisions)
         raise InputError(f"there is no chip revision {options.chip_rev!r}", f"use --chip-rev {known}")
+    if options.emit not in EMITTED:
+        raise InputError(f"there is nothing to emit called {options.emit!r}", f"use --emit {' or '.join(EMITTED)}")
     # The frontend, the passes and lowering; everything that can be wrong with the model is found here.
     planned = plan_model(source, options)
     # C text, object code linked at two bases, and the image.
-    model = c_name(options.name or planned.name)
-    pixels = pixel_table(planned.plan, options.normalize)
+    folder = output.resolve().name if output is not None and options.emit == "component" else ""
+    model = c_name(options.name or folder or planned.name)
+    pixels = pixel_table(planned.plan, pixels_of(options))
     built = build(planned.plan, model, ESP32P4, options.chip_rev, toolchain, pixels)
     # Everything is in memory; the folder is written last and at once.
-    files = {**_products(planned, built, model), **planned.dumps}
+    if options.emit == "component":
+        products = component_files(planned.plan, built, model, pixels)
+    else:
+        products = _products(planned, built, model)
+    files = {**products, **planned.dumps}
     if output is not None:
         _write(output, files)
     return CompiledModel(model, planned.plan, built, planned.oracle, planned.warnings, files, output)
@@ -178,6 +191,11 @@ def calibrated_exponents(source: Path, options: Options) -> dict[str, int]:
     return exponents
 
 
+def pixels_of(options: Options) -> Normalization | None:
+    """How pixels become the input; a component's table is of plain pixel values where nothing is said."""
+    return Normalization((), ()) if options.normalize is None and options.emit == "component" else options.normalize
+
+
 def pixel_table(plan: Plan, normalize: Normalization | None) -> PixelTable | None:
     """The exact stored input for each pixel value, where the only input is quantized from pixels."""
     if normalize is None or len(plan.inputs) != 1 or not plan.inputs[0].real:
@@ -194,7 +212,7 @@ def operators() -> Operators:
 
 
 def _products(planned: Planned, built: Build, model: str) -> dict[str, bytes]:
-    """All files of the output folder but the dumps."""
+    """All files of the folder of sources and image but the dumps."""
     return {
         **built.sources,
         "model.elf": built.elf_bytes,
@@ -216,10 +234,11 @@ def _write(output: Path, files: dict[str, bytes]) -> None:
 
 
 def _may_replace(folder: Path) -> bool:
-    """True for an empty folder, and for one whose manifest is ours."""
+    """True for an empty folder, and for one with a manifest of ours."""
     if not folder.is_dir():
         return False
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():
+    marks = {"manifest.json": MANIFEST_SCHEMA.split("/")[0], "idf_component.yml": COMPONENT_MARK}
+    present = {folder / name: mark for name, mark in marks.items() if (folder / name).is_file()}
+    if not present:
         return not any(folder.iterdir())
-    return MANIFEST_SCHEMA.split("/")[0].encode() in manifest.read_bytes()
+    return any(mark.encode() in path.read_bytes() for path, mark in present.items())

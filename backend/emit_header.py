@@ -21,8 +21,13 @@ class PixelTable:
     std: Sequence[float]
 
 
-def emit_header(plan: Plan, model: str, *, stack_bound: int | None, pixels: PixelTable | None) -> str:
-    """The text of p4c_<model>.h; `stack_bound` in bytes is known once the code has been linked."""
+def emit_header(
+    plan: Plan, model: str, *, stack_bound: int | None, pixels: PixelTable | None, loads: bool = False
+) -> str:
+    """The text of p4c_<model>.h; `stack_bound` in bytes is known once the code has been linked.
+
+    With `loads`, a component's load and unload are declared too.
+    """
     out = CWriter()
     guard = macro(model, "H")
     out.line(f"/* {comment(plan.graph.name)}, compiled by p4c. Give {prefix(model)}_run an arena and the weights. */")
@@ -44,7 +49,7 @@ def emit_header(plan: Plan, model: str, *, stack_bound: int | None, pixels: Pixe
         _emit_border(out, model, border, names[border.value].upper())
     if pixels is not None:
         _emit_pixels(out, model, pixels)
-    _emit_api(out, plan, model, names)
+    _emit_api(out, plan, model, names, loads=loads)
     out.line()
     out.line(f"#endif /* {guard} */")
     return out.text()
@@ -95,7 +100,7 @@ def _emit_pixels(out: CWriter, model: str, pixels: PixelTable) -> None:
     out.line("};")
 
 
-def _emit_api(out: CWriter, plan: Plan, model: str, names: dict[str, str]) -> None:
+def _emit_api(out: CWriter, plan: Plan, model: str, names: dict[str, str], *, loads: bool) -> None:
     for line in ("", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""):
         out.line(line)
     out.line(
@@ -118,5 +123,21 @@ def _emit_api(out: CWriter, plan: Plan, model: str, names: dict[str, str]) -> No
     out.line()
     out.line("/* Run only the first `steps` layers, so that each intermediate tensor can be looked at. */")
     out.line(f"int {prefix(model)}_run_steps(const struct {prefix(model)}_io *io, uint32_t steps);")
+    if loads:
+        _emit_loads(out, model)
     for line in ("", "#ifdef __cplusplus", "}", "#endif"):
         out.line(line)
+
+
+def _emit_loads(out: CWriter, model: str) -> None:
+    """The functions of backend/component/load.c.in."""
+    io = f"struct {prefix(model)}_io *io"
+    out.line()
+    out.line(
+        "/* Allocate the arena and place the weights, as the component's Kconfig says, and set these members of `io`."
+    )
+    out.line(" * Returns 0, or -1 where memory does not suffice; nothing is kept then. */")
+    out.line(f"int {prefix(model)}_load({io});")
+    out.line()
+    out.line("/* Give back what load allocated, and set those members to NULL. */")
+    out.line(f"void {prefix(model)}_unload({io});")

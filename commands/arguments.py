@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def model_arguments(parser: argparse.ArgumentParser) -> None:
     """The model and how to compile it."""
+    parser.set_defaults(emit="folder")
     add = parser.add_argument
     add("model", type=Path, help="an .onnx file, or .p4ir text that --dump-ir wrote")
     add("--name", default="", help="name of the model in C, default the file's stem")
@@ -91,6 +92,7 @@ def compile_options(options: argparse.Namespace) -> Options:
         input_exponents=_pairs("--input-exponent", options.input_exponent, nameless=True),
         calibrate=options.calibrate,
         normalize=None if options.normalize is None else Normalization.parse(options.normalize),
+        emit=options.emit,
         dump_ir=options.dump_ir,
         pie=not options.no_pie,
         ram_budget=options.ram_budget,

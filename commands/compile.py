@@ -18,19 +18,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model_arguments(parser)
     dump_argument(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder, default <stem>.p4c")
+    text = "what the output folder is: folder (default), or component, an ESP-IDF component named as the folder"
+    parser.add_argument("--emit", metavar="KIND", help=text)
 
 
 def run(options: argparse.Namespace) -> int:
     """`p4c model.onnx`."""
+    from ..backend.report import report
     from ..driver import default_output
     from ..runtime.render import print_report
 
-    output = options.output or default_output(options.model)
+    output = options.output or default_output(options.model, options.emit)
     model = compiled(options, output)
     if options.json:
-        report = json.loads(model.files["report.json"])
-        report |= {"output": str(output), "warnings": [asdict(problem) for problem in model.warnings]}
-        print(json.dumps(report, indent=1))
+        facts = report(model.plan, model.build, model.name)
+        facts |= {"output": str(output), "warnings": [asdict(problem) for problem in model.warnings]}
+        print(json.dumps(facts, indent=1))
     else:
-        print_report(model, output, verbose=options.verbose)
+        component = "an ESP-IDF component for chips of any revision"
+        made = component if options.emit == "component" else f"chip revision {model.chip_rev}"
+        print_report(model, output, made, verbose=options.verbose)
     return 0

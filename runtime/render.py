@@ -58,8 +58,8 @@ def shortened(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]
 
 
-def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
-    """What was compiled: sizes, and a line for each layer with its proven accumulator bound."""
+def print_report(model: CompiledModel, output: Path, made: str, *, verbose: bool) -> None:
+    """What was compiled: sizes, a line for each layer with its proven accumulator bound, and what was `made`."""
     out = console()
     facts = report(model.plan, model.build, model.name)
     table = Table(box=None, pad_edge=False)
@@ -81,7 +81,7 @@ def print_report(model: CompiledModel, output: Path, *, verbose: bool) -> None:
         f"arena {facts['arena_bytes']:,} B (lower bound {facts['arena_lower_bound']:,} B), "
         f"stack {facts['stack_bytes']:,} B"
     )
-    out.print(f"[bold]{escape(str(output))}[/bold]: chip revision {model.chip_rev}, position independence proved")
+    out.print(f"[bold]{escape(str(output))}[/bold]: {made}, position independence proved")
 
 
 def verdict_json(verdict: Verdict, origins: Sequence[Origin]) -> dict[str, Any]:

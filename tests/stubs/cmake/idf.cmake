@@ -1,0 +1,10 @@
+# The build system of ESP-IDF as far as our CMakeLists.txt use it: a component becomes a static library.
+function(idf_component_register)
+    cmake_parse_arguments(ARG "" "" "SRCS;INCLUDE_DIRS;PRIV_INCLUDE_DIRS;REQUIRES;PRIV_REQUIRES" ${ARGN})
+    if(ARG_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "not known: ${ARG_UNPARSED_ARGUMENTS}")
+    endif()
+    add_library(${COMPONENT_NAME} STATIC ${ARG_SRCS})
+    target_include_directories(${COMPONENT_NAME} PUBLIC ${ARG_INCLUDE_DIRS} PRIVATE ${ARG_PRIV_INCLUDE_DIRS})
+    set(COMPONENT_LIB ${COMPONENT_NAME} PARENT_SCOPE)
+endfunction()
