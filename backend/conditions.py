@@ -10,7 +10,6 @@ BYTES = Condition("the elements are bytes", lambda call: call.operand(0).dtype i
 WORDS = Condition("the elements are words", lambda call: call.operand(0).dtype == "i32")
 SIGNED = Condition("the input is int8", lambda call: call.operand(0).dtype == "i8")
 ONE_IMAGE = Condition("the batch is 1", lambda call: call.operand(0).shape[0] == 1)
-FOUR_AXES = Condition("there are at most four axes", lambda call: len(call.operand(0).shape) <= 4)
 VECTOR_INPUT = Condition(
     "input pixels begin at multiples of 16 bytes",
     lambda call: call.operand(0).channels_last and call.operand(0).pitch % LANES == 0,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..compiler import numerics
 from ..compiler.ir import Array, TensorType
 from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
-from .conditions import FOUR_AXES, SIGNED
-from .memory_order import four_axes, physical_sizes, physical_steps
+from .conditions import SIGNED
+from .memory_order import Walk, array_fields, physical_sizes, physical_steps
 from .overlays import in_place
+
+# The loops of struct p4c_walk.
+MOST_LOOPS = 4
 
 
 def _clamp_parameters(call: Invocation) -> Fields:
@@ -50,22 +51,26 @@ def _mul_parameters(call: Invocation) -> Fields:
     return {"walk": _walk(call), **_shift_fields(call)}
 
 
-def _walk(call: Invocation) -> Fields:
-    """struct p4c_walk: one run over all bytes where nothing is repeated, else axis by axis."""
+def _two_operands(call: Invocation) -> Walk:
+    """One run over all bytes where nothing is repeated, else axis by axis."""
     types = (call.operand(0), call.operand(1))
     if all(type_.shape == call.node.type.shape for type_ in types):
-        return _walk_fields((call.node.type.bytes,), [(1,), (1,)], 0)
+        return Walk((call.node.type.bytes,), ((1,), (1,)))
     sizes, padding = physical_sizes(call.node.type)
     # Where an operand has only one order of bytes, its layout may be the other one.
-    steps = [_repeating_steps(type_.with_(layout=call.node.type.layout)) for type_ in types]
-    return _walk_fields(sizes, steps, padding)
+    steps = tuple(_repeating_steps(type_.with_(layout=call.node.type.layout)) for type_ in types)
+    return Walk(sizes, steps, padding).merged()
 
 
-def _walk_fields(sizes: tuple[int, ...], steps: Sequence[tuple[int, ...]], padding: int) -> Fields:
-    fields: dict[str, int | Fields] = {"size": four_axes(sizes, 1)}
-    for name, step in zip(("x_step", "y_step"), steps, strict=True):
-        fields[name] = four_axes(step, 0)
-    return {**fields, "padding": padding}
+def _walk(call: Invocation) -> Fields:
+    """struct p4c_walk."""
+    walk = _two_operands(call)
+    return {
+        "size": array_fields(walk.sizes, MOST_LOOPS, 1),
+        "x_step": array_fields(walk.steps[0], MOST_LOOPS, 0),
+        "y_step": array_fields(walk.steps[1], MOST_LOOPS, 0),
+        "padding": walk.padding,
+    }
 
 
 def _repeating_steps(type_: TensorType) -> tuple[int, ...]:
@@ -86,6 +91,10 @@ def _fits_a_byte(factors: tuple[int, ...]) -> bool:
     return 1 in factors and all(-128 <= factor < 128 for factor in factors)
 
 
+FEW_LOOPS = Condition(
+    f"the axes, those that stay together as one, are at most {MOST_LOOPS}",
+    lambda call: _two_operands(call).axes <= MOST_LOOPS,
+)
 COMPUTED = Condition("the second operand is computed", lambda call: call.node.operands[1] not in call.graph.constants)
 
 WHOLE_VECTORS = Condition("the result is whole vectors of 16 bytes", lambda call: call.node.type.bytes % 16 == 0)
@@ -198,7 +207,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
                 symbol=f"p4c_{word}_s8_ref",
                 record=f"p4c_{word}",
                 parameters=parameters,
-                conditions=(SIGNED, FOUR_AXES, COMPUTED),
+                conditions=(SIGNED, FEW_LOOPS, COMPUTED),
                 operands=2,
                 overlays=in_place(0, 1),
             ),
@@ -209,7 +218,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
                 symbol=f"p4c_{word}_s8_ref",
                 record=f"p4c_{word}",
                 parameters=parameters,
-                conditions=(SIGNED, FOUR_AXES),
+                conditions=(SIGNED, FEW_LOOPS),
                 constants=_second_constant,
                 overlays=in_place(0),
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..compiler.plan import Buffer, Fields, Plan, Step
+from ..compiler.plan import Buffer, Fields, Plan, Step, View
 from .naming import comment, describe, macro, prefix, unique_names
 from .writer import CWriter
 
@@ -125,11 +125,11 @@ def _emit_run(out: CWriter, plan: Plan, model: str, functions: dict[tuple[object
             out.line(f"if (steps == {index})")
             with out.indent():
                 out.line("return 0;")
-            arguments = [_pointer(plan.buffers[name], names, name) for name in step.operands]
+            arguments = [_pointer(plan, names, name) for name in step.operands]
             arguments += [f"{at.weights} + {at.offset}" for at in step.constants.values() if at is not None]
-            arguments.append(_pointer(plan.buffers[step.node.name], names, step.node.name))
+            arguments.append(_pointer(plan, names, step.node.name))
             if step.scratch:
-                arguments.append(_pointer(step.scratch, names, ""))
+                arguments.append(_in_arena(step.scratch))
             out.line(f"{functions[layer_key(step)].name}({', '.join(arguments)});")
         out.line("return 0;")
     out.line()
@@ -150,22 +150,26 @@ def _step_comment(plan: Plan, index: int, step: Step) -> list[str]:
     ]
 
 
-def _pointer(buffer: Buffer, names: dict[str, str], value: str) -> str:
+def _pointer(plan: Plan, names: dict[str, str], value: str) -> str:
+    buffer, view = plan.buffers[value], plan.views.get(value, View(value, 0))
     if buffer.place == "arena":
-        return f"arena + {buffer.offset}"
-    member = next(name for stored, name in names.items() if stored == value)
-    return f"io->{member}"
+        return _in_arena(buffer)
+    member = f"io->{names[view.source]}"
+    qualifier = "const " if buffer.place == "input" else ""
+    return f"({qualifier}uint8_t *){member} + {view.offset}" if view.offset else member
+
+
+def _in_arena(buffer: Buffer) -> str:
+    return f"arena + {buffer.offset}"
 
 
 def io_names(plan: Plan) -> dict[str, str]:
-    """Stored value at a border (or a view of one) -> member of the io record, named after the ONNX tensor."""
+    """Stored value at a border -> member of the io record, named after the ONNX tensor."""
     borders = {border.value: border.name for border in (*plan.outputs, *plan.inputs)}
     names = dict(zip(borders, unique_names(list(borders.values())), strict=True))
     # The other members of the record, and what the header's macros say of the stack.
     reserved = {name: f"{name}_" for name in ("arena", "weights", "weights_psram", "stack")}
-    names = {value: reserved.get(name, name) for value, name in names.items()}
-    names |= {view: names[source] for view, source in plan.views.items() if source in names}
-    return names
+    return {value: reserved.get(name, name) for value, name in names.items()}
 
 
 def emit_entry(plan: Plan, model: str) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from ..compiler.errors import ModelError, Problem
 from ..compiler.ir import Graph, Node
-from ..compiler.ops.shape import moves_nothing
 from ..compiler.plan import Border, Invocation, KernelDef, Plan, Step
 from ..compiler.work import nominal_macs
 from .kernels import KERNELS
 from .placement import block_size, place_buffers
 from .target import Target, lines
+from .views import find_views
 from .weights import pack_weights
 
 
@@ -33,8 +33,8 @@ def lower(
     inputs, outputs = _input_borders(graph, problems), _output_borders(graph, problems)
     stored = {border.value for border in (*inputs, *outputs)}
     nodes = [node for node in graph if not _on_host(graph, node)]
-    views = _views(graph, nodes, stored)
-    chosen = _select(graph, [node for node in nodes if node.name not in views], kernels, problems)
+    views = find_views(graph, nodes, stored, target.alignment)
+    chosen = _select(graph, [node for node in nodes if node.name not in views.idle], kernels, problems)
     if problems:
         raise ModelError(problems)
     placed = place_buffers(graph, chosen, views, (inputs, outputs), target)
@@ -68,7 +68,7 @@ def lower(
         arena_region=arena_region,
         inputs=inputs,
         outputs=outputs,
-        views=views,
+        views={name: views.root(name) for name in views.source},
     )
 
 
@@ -113,17 +113,6 @@ def _output_borders(graph: Graph, problems: list[Problem]) -> list[Border]:
 def _on_host(graph: Graph, node: Node) -> bool:
     """Quantizing a float input and dequantizing an output are the host's work."""
     return node.op == "dequantize" or (node.op == "quantize" and node.operands[0] in graph.inputs)
-
-
-def _views(graph: Graph, nodes: Sequence[Node], stored: set[str]) -> dict[str, str]:
-    """Reshapes and some transposes inside the network move no byte: result name -> the value whose memory it is."""
-    views: dict[str, str] = {}
-    for node in nodes:
-        operand = graph.type_of(node.operands[0])
-        moved = node.op == "transpose" and not moves_nothing(node.ints("perm"), operand, node.type)
-        if node.op in ("reshape", "transpose") and not moved and node.name not in stored:
-            views[node.name] = views.get(node.operands[0], node.operands[0])
-    return views
 
 
 def _select(

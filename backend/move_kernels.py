@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef, number
-from .conditions import BYTES, FOUR_AXES, LANES, ONE_IMAGE, WORDS
-from .memory_order import logical_steps, physical, physical_sizes
+from .conditions import BYTES, LANES, ONE_IMAGE, WORDS
+from .memory_order import Walk, array_fields, logical_steps, physical, physical_sizes
+
+# The loops of struct p4c_permute.
+MOST_LOOPS = 6
 
 
-def _permute_fields(sizes: tuple[int, ...], steps: tuple[int, ...]) -> Fields:
-    """struct p4c_permute for up to four axes; axes that are missing have size 1."""
-    sizes, steps = (1,) * (4 - len(sizes)) + sizes, (0,) * (4 - len(steps)) + steps
+def permute_fields(walk: Walk, offset: int = 0) -> Fields:
+    """struct p4c_permute: a result in the order of memory, whose elements stand in x at the walk's only steps."""
+    walk = walk.merged()
     return {
-        "size": {f"[{i}]": size for i, size in enumerate(sizes)},
-        "input_step": {f"[{i}]": step for i, step in enumerate(steps)},
+        "size": array_fields(walk.sizes, MOST_LOOPS, 1),
+        "input_step": array_fields(walk.steps[0], MOST_LOOPS, 0),
+        "input_offset": offset,
+        "padding": walk.padding,
     }
 
 
-def _transpose_parameters(call: Invocation) -> Fields:
+def _transposed(call: Invocation) -> Walk:
     steps = logical_steps(call.operand(0))
     permuted = tuple(steps[axis] for axis in call.node.ints("perm"))
-    return _permute_fields(physical_sizes(call.node.type)[0], physical(call.node.type, permuted))
+    return Walk(physical_sizes(call.node.type)[0], (physical(call.node.type, permuted),))
+
+
+def _transpose_parameters(call: Invocation) -> Fields:
+    return permute_fields(_transposed(call))
 
 
 def _layout_parameters(call: Invocation) -> Fields:
     sizes, padding = physical_sizes(call.node.type)
-    steps = physical(call.node.type, logical_steps(call.operand(0)))
-    return {**_permute_fields(sizes, steps), "padding": padding}
+    return permute_fields(Walk(sizes, (physical(call.node.type, logical_steps(call.operand(0))),), padding))
 
 
 def _transposed_layout(call: Invocation) -> Fields:
@@ -47,9 +55,13 @@ def _has_block(fields: Fields) -> bool:
 
 
 def _copy_parameters(call: Invocation) -> Fields:
-    return _permute_fields((call.node.type.elements,), (1,))
+    return permute_fields(Walk((call.node.type.elements,), ((1,),)))
 
 
+FEW_LOOPS = Condition(
+    f"the axes, those that stay together as one, are at most {MOST_LOOPS}",
+    lambda call: _transposed(call).merged().axes <= MOST_LOOPS,
+)
 PLANES_AND_PIXELS = Condition(
     "the change is between planes of channels and pixels of channels",
     lambda call: call.operand(0).channels_last != call.node.type.channels_last,
@@ -84,7 +96,7 @@ MOVE_KERNELS: tuple[KernelDef, ...] = (
             conditions=conditions,
         )
         for op, parameters, axes in (
-            ("transpose", _transpose_parameters, (FOUR_AXES,)),
+            ("transpose", _transpose_parameters, (FEW_LOOPS,)),
             ("convert_layout", _layout_parameters, ()),
             ("reshape", _copy_parameters, ()),
         )

@@ -3,40 +3,73 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+from ..compiler.ops.parts import stored_fill
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
-from .conditions import BYTES, FOUR_AXES
-from .memory_order import four_axes, physical, physical_sizes, physical_steps
+from .conditions import BYTES
+from .memory_order import Walk, array_fields, physical, physical_sizes, physical_steps
+from .move_kernels import MOST_LOOPS, permute_fields
 
 # P4C_PARTS of p4c_parts.h.
 MOST_PARTS = 16
+# The axes of struct p4c_pad.
+MOST_AXES = 4
+
+
+def _sliced(call: Invocation) -> Walk:
+    """Every step-th element."""
+    x = call.operand(0)
+    strides = physical(x, call.node.ints("steps"))
+    sizes, padding = physical_sizes(call.node.type)
+    return Walk(sizes, (tuple(a * b for a, b in zip(physical_steps(x), strides, strict=True)),), padding)
 
 
 def _slice_parameters(call: Invocation) -> Fields:
     """struct p4c_permute: every step-th element from the first on."""
-    x, node = call.operand(0), call.node
-    steps = physical_steps(x)
-    starts, strides = physical(x, node.ints("starts")), physical(x, node.ints("steps"))
-    sizes, padding = physical_sizes(node.type)
-    return {
-        "size": four_axes(sizes, 1),
-        "input_step": four_axes(tuple(step * stride for step, stride in zip(steps, strides, strict=True)), 0),
-        "input_offset": sum(step * start for step, start in zip(steps, starts, strict=True)),
-        "padding": padding,
-    }
+    x = call.operand(0)
+    starts = physical(x, call.node.ints("starts"))
+    return permute_fields(
+        _sliced(call), sum(step * start for step, start in zip(physical_steps(x), starts, strict=True))
+    )
 
 
-def _pad_parameters(call: Invocation) -> Fields:
+@dataclass(frozen=True)
+class PaddedAxis:
+    """One axis of a padded tensor: its length, what lies in front of the input, the input's length and step."""
+
+    size: int
+    front: int
+    input_size: int
+    input_step: int
+
+
+def _padded_axes(call: Invocation) -> list[PaddedAxis]:
+    """The axes in the order of memory; one that has no padding is one with the axis around it."""
     x, type_ = call.operand(0), call.node.type
     sizes, padding = physical_sizes(type_)
     fronts = physical(x, call.node.ints("pads")[: len(x.shape)])
+    axes: list[PaddedAxis] = []
+    for axis in map(PaddedAxis, sizes[::-1], fronts[::-1], physical_sizes(x)[0][::-1], physical_steps(x)[::-1]):
+        inner = axes[-1] if axes and not (padding and len(axes) == 1) else None
+        step = None if inner is None else inner.input_step * inner.input_size
+        if inner is not None and inner.size == inner.input_size and axis.input_step == step:
+            run = inner.size
+            axes[-1] = PaddedAxis(axis.size * run, axis.front * run, axis.input_size * run, inner.input_step)
+        else:
+            axes.append(axis)
+    return axes[::-1]
+
+
+def _pad_parameters(call: Invocation) -> Fields:
+    axes = _padded_axes(call)
     return {
-        "size": four_axes(sizes, 1),
-        "front": four_axes(fronts, 0),
-        "input_size": four_axes(physical_sizes(x)[0], 1),
-        "input_step": four_axes(physical_steps(x), 0),
-        "padding": padding,
-        "zero": 0 if x.params is None else x.params.zero_point[0],
+        "size": array_fields(tuple(axis.size for axis in axes), MOST_AXES, 1),
+        "front": array_fields(tuple(axis.front for axis in axes), MOST_AXES, 0),
+        "input_size": array_fields(tuple(axis.input_size for axis in axes), MOST_AXES, 1),
+        "input_step": array_fields(tuple(axis.input_step for axis in axes), MOST_AXES, 0),
+        "padding": physical_sizes(call.node.type)[1],
+        "fill": int(stored_fill(call.node, call.operand(0))),
     }
 
 
@@ -58,6 +91,14 @@ def _concat_parameters(call: Invocation) -> Fields:
     }
 
 
+FEW_LOOPS = Condition(
+    f"the axes, those that stay together as one, are at most {MOST_LOOPS}",
+    lambda call: _sliced(call).merged().axes <= MOST_LOOPS,
+)
+FEW_AXES = Condition(
+    f"the axes, those without padding as one with the axis around, are at most {MOST_AXES}",
+    lambda call: len(_padded_axes(call)) <= MOST_AXES,
+)
 COMPUTED = Condition(
     "all parts are computed", lambda call: not any(name in call.graph.constants for name in call.node.operands)
 )
@@ -71,7 +112,7 @@ PARTS_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_permute_s8_ref",
         record="p4c_permute",
         parameters=_slice_parameters,
-        conditions=(BYTES, FOUR_AXES),
+        conditions=(BYTES, FEW_LOOPS),
     ),
     KernelDef(
         name="pad_s8_ref",
@@ -80,7 +121,7 @@ PARTS_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_pad_s8_ref",
         record="p4c_pad",
         parameters=_pad_parameters,
-        conditions=(BYTES, FOUR_AXES),
+        conditions=(BYTES, FEW_AXES),
     ),
     KernelDef(
         name="concat_s8_ref",

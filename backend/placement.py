@@ -9,6 +9,7 @@ from ..compiler.ir import Graph, Node
 from ..compiler.memory import ArenaPlan, LiveRange, Overlay, plan_arena
 from ..compiler.plan import Border, Buffer, Invocation, KernelDef
 from .target import Target
+from .views import Views
 
 Chosen = Sequence[tuple[Node, KernelDef]]
 # Inputs and outputs.
@@ -24,36 +25,33 @@ class Placement:
     arena: ArenaPlan
 
 
-def place_buffers(
-    graph: Graph,
-    chosen: Chosen,
-    views: Mapping[str, str],
-    borders: Borders,
-    target: Target,
-) -> Placement:
-    """Place every value that a step makes; `borders` are inputs and outputs, `views` share another value's memory."""
+def place_buffers(graph: Graph, chosen: Chosen, views: Views, borders: Borders, target: Target) -> Placement:
+    """Place every value that a step makes; `borders` are inputs and outputs, `views` lie in other values' memory."""
     buffers = {**_block(borders[0], "input", target), **_block(borders[1], "output", target)}
-    last_use = {views.get(name, name): step for step, (node, _) in enumerate(chosen) for name in node.operands}
-    ranges: list[LiveRange] = []
+    last_use = {views.root(name).source: step for step, (node, _) in enumerate(chosen) for name in node.operands}
+    ranges: dict[str, LiveRange] = {}
     overlays: list[Overlay] = []
-    inside: set[str] = set()
     scratch_sizes: dict[str, int] = {}
     for step, (node, kernel) in enumerate(chosen):
         call = Invocation(graph, node)
         if size := kernel.scratch(call):
             scratch_sizes[node.name] = size
-            ranges.append(LiveRange(_scratch(node.name), size, step, step))
-        if node.name in buffers:
+            ranges[_scratch(node.name)] = LiveRange(_scratch(node.name), size, step, step)
+        root = views.root(node.name).source
+        # The parts of a concat are written in several steps; the first one counts.
+        if root in buffers or root in ranges:
             continue
-        ranges.append(LiveRange(node.name, node.type.bytes, step, last_use.get(node.name, step)))
-        dying = {name for name in inside if last_use.get(name) == step}
-        overlays += _overlays(call, kernel, views, dying, target)
-        inside.add(node.name)
-    arena = plan_arena(ranges, target.alignment, overlays)
-    sizes = {r.name: r.size for r in ranges}
-    placed = {name: Buffer("arena", offset, sizes[name]) for name, offset in arena.offsets.items()}
-    buffers |= {name: placed[name] for name in sizes if name in inside}
-    buffers |= {view: buffers[source] for view, source in views.items()}
+        if root == node.name:
+            dying = {name for name in ranges if last_use.get(name) == step}
+            overlays += _overlays(call, kernel, views, dying, target)
+        ranges[root] = LiveRange(root, graph.type_of(root).bytes, step, last_use.get(root, step))
+    arena = plan_arena(list(ranges.values()), target.alignment, overlays)
+    placed = {name: Buffer("arena", offset, ranges[name].size) for name, offset in arena.offsets.items()}
+    buffers |= {name: placed[name] for name in ranges if name in graph}
+    for name in views.source:
+        root_view, size = views.root(name), graph.type_of(name).bytes
+        whole = buffers[root_view.source]
+        buffers[name] = Buffer(whole.place, whole.offset + root_view.offset, size)
     return Placement(buffers, {name: placed[_scratch(name)] for name in scratch_sizes}, arena)
 
 
@@ -63,13 +61,14 @@ def _scratch(name: str) -> str:
 
 
 def _overlays(
-    call: Invocation, kernel: KernelDef, views: Mapping[str, str], dying: set[str], target: Target
+    call: Invocation, kernel: KernelDef, views: Views, dying: set[str], target: Target
 ) -> Iterator[Overlay]:
     """The operands of a step that its result may be written over, as no later step reads them."""
     for index, distance in kernel.overlays(call).items():
-        name = call.node.operands[index]
-        if (source := views.get(name, name)) in dying:
-            yield Overlay(call.node.name, source, -(-distance // target.alignment) * target.alignment)
+        root = views.root(call.node.operands[index])
+        # The distance is from the operand's own beginning.
+        if root.source in dying and root.offset == 0:
+            yield Overlay(call.node.name, root.source, -(-distance // target.alignment) * target.alignment)
 
 
 def _block(borders: Sequence[Border], place: str, target: Target) -> dict[str, Buffer]:

@@ -19,6 +19,11 @@ def _window(call: Invocation) -> Fields:
     }
 
 
+def _max_parameters(call: Invocation) -> Fields:
+    dilations = call.node.ints("dilations")
+    return {"window": _window(call), "dilation_h": dilations[0], "dilation_w": dilations[1]}
+
+
 def _average_parameters(call: Invocation) -> Fields:
     counted = {f"[{side}]": pad for side, pad in enumerate(call.node.ints("counted_pads"))}
     return {
@@ -33,7 +38,7 @@ def _fits_words(call: Invocation) -> bool:
     return count << max(shift, 0) < 1 << 30 and (128 * count) << max(-shift, 0) < 1 << 30
 
 
-NO_PADS = Condition("there is no padding", lambda call: not any(call.node.ints("pads")))
+UNDILATED = Condition("there is no dilation", lambda call: call.node.ints("dilations") == (1, 1))
 NARROW_SUMS = Condition("sums and counts, shifted, are below 2^30", _fits_words)
 
 POOLING_KERNELS: tuple[KernelDef, ...] = (
@@ -42,10 +47,10 @@ POOLING_KERNELS: tuple[KernelDef, ...] = (
         op="max_pool",
         header="p4c_pool.h",
         symbol="p4c_max_pool_s8",
-        record="p4c_pool",
-        parameters=_window,
+        record="p4c_max_pool",
+        parameters=_max_parameters,
         overlays=windows,
-        conditions=(SIGNED, ONE_IMAGE, VECTOR_PIXELS, NO_PADS),
+        conditions=(SIGNED, ONE_IMAGE, VECTOR_PIXELS, UNDILATED),
         pie=True,
     ),
     KernelDef(
@@ -53,8 +58,8 @@ POOLING_KERNELS: tuple[KernelDef, ...] = (
         op="max_pool",
         header="p4c_pool.h",
         symbol="p4c_max_pool_s8_ref",
-        record="p4c_pool",
-        parameters=_window,
+        record="p4c_max_pool",
+        parameters=_max_parameters,
         overlays=windows,
         conditions=(SIGNED, ONE_IMAGE),
     ),

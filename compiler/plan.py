@@ -104,6 +104,14 @@ class Buffer:
 
 
 @dataclass(frozen=True)
+class View:
+    """Where a value lies that has no memory of its own: `offset` bytes behind the beginning of `source`."""
+
+    source: str
+    offset: int
+
+
+@dataclass(frozen=True)
 class Weights:
     """Constants that lie in one memory: `name` is what C calls their address, `region` the memory."""
 
@@ -158,7 +166,8 @@ class Step:
 class Plan:
     """Everything that emit prints: steps in order, buffers, the packed weights by memory, borders.
 
-    `arena_region` is the memory of the arena and of the input and output blocks.
+    `arena_region` is the memory of the arena and of the input and output blocks; `views` says of values that lie in
+    another one in which.
     """
 
     graph: Graph
@@ -172,7 +181,7 @@ class Plan:
     arena_region: str
     inputs: Sequence[Border]
     outputs: Sequence[Border]
-    views: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, View] = field(default_factory=dict)
 
     @property
     def weights_bytes(self) -> int:

@@ -169,6 +169,12 @@ class Context:
             self.poisoned.add(name)
         return name
 
+    def emit_move(self, node: OnnxNode, op: str, value: str, *, name: str = "", **attrs: Attr) -> str:
+        """emit_part of a one-operand op that keeps the dtype and params of `value`."""
+        type_ = self.graph.type_of(value)
+        name = name or f"{node.output}.{op}"
+        return self.emit_part(node, name, op, [value], dtype=type_.dtype, params=type_.params, **attrs)
+
     def emit_same_grid(self, node: OnnxNode, op: str, **attrs: Attr) -> None:
         """Append a one-operand op that keeps its operand's dtype and params; constants are evaluated."""
         constant = self.constant(node.input(0))

@@ -120,13 +120,26 @@ def test_means(axes, opset, keepdims):
     assert_identical(build.model([build.quantizer(y, 6), build.quantizer(pooled, 4)], (1, 3, 5, 5), opset=opset))
 
 
-def test_means_over_other_axes():
+@pytest.mark.parametrize("keepdims", [0, 1])
+@pytest.mark.parametrize("op", ["ReduceMean", "ReduceMax"])
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [
+        *[([1], (1, 3, 5, 5)), ([1, 3], (1, 3, 5, 4)), ([1, 2, 3], (1, 2, 3, 4)), ([1], (1, 6)), ([2], (1, 3, 7))],
+        *[([1], (1, 3, 7)), ([2, 4], (1, 2, 3, 4, 5)), ([-2], (1, 4, 6))],
+    ],
+)
+def test_reductions_over_any_axes(op, axes, shape, keepdims):
     build = ModelBuilder()
-    y = build.node("ReduceMean", [build.quantizer("x", 5), build.constant([1, 2], np.int64)])
-    assert (
-        "takes the mean over the axes [1, 2] of [N, C, ...], expected axes from 2 on"
-        in problems(build.model(build.quantizer(y, 5), (1, 3, 5, 5)))[0]
-    )
+    y = build.node(op, [build.quantizer("x", 5), build.constant(axes, np.int64)], keepdims=keepdims)
+    assert_device_identical(assert_identical(build.model(build.quantizer(y, 6), shape)).graph)
+
+
+def test_reductions_over_the_batch():
+    build = ModelBuilder()
+    y = build.node("ReduceMean", [build.quantizer("x", 5)])
+    text = problems(build.model(build.quantizer(y, 5), (1, 3, 5, 5)))[0]
+    assert "reduces the axes [0, 1, 2, 3], expected axes from 1 on: axis 0 is the batch" in text
 
 
 @pytest.mark.parametrize("op", ["AveragePool", "GlobalAveragePool"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from p4c.backend.overlays import pixels_behind
 from p4c.backend.weights import WeightsBlob
 from p4c.compiler.memory import LiveRange, Overlay, plan_arena
-from p4c.compiler.plan import Invocation
+from p4c.compiler.plan import Invocation, View
 
 from .graphs import Net, plan_of
 from .networks import networks
@@ -135,18 +135,22 @@ def test_a_gap_that_just_fits_is_taken():
 
 
 def places(plan):
-    """Every value of a plan with its memory (place, first byte, end) and the steps that write and last read it."""
-    source = {name: name for name in plan.buffers} | dict(plan.views)
+    """Every piece of memory of a plan (place, first byte, end) and the steps that write and last read it.
+
+    A value that lies in another one is a piece of its own, from the step that writes it to the last that reads the
+    whole; what is written in pieces is no piece itself.
+    """
+    root = {name: plan.views[name].source if name in plan.views else name for name in plan.buffers}
     written = {plan.inputs[i].value: -1 for i in range(len(plan.inputs))}
-    read = {border.value: len(plan.steps) for border in plan.outputs}
+    read = {root[border.value]: len(plan.steps) for border in plan.outputs}
     for index, step in enumerate(plan.steps):
         written[step.node.name] = index
         for operand in step.operands:
-            read[source[operand]] = max(index, read.get(source[operand], -1))
+            read[root[operand]] = max(index, read.get(root[operand], -1))
     spans = {}
     for name, first in written.items():
         buffer = plan.buffers[name]
-        spans[name] = (buffer.place, buffer.offset, buffer.offset + buffer.size, first, read.get(name, first))
+        spans[name] = (buffer.place, buffer.offset, buffer.offset + buffer.size, first, read.get(root[name], first))
     for index, step in enumerate(plan.steps):
         if step.scratch:
             end = step.scratch.offset + step.scratch.size
@@ -160,8 +164,15 @@ def assert_no_aliasing(plan):
     overlays = {}
     for step in plan.steps:
         for at, distance in step.kernel.overlays(Invocation(plan.graph, step.node)).items():
-            operand = step.operands[at]
-            overlays[step.node.name, plan.views.get(operand, operand)] = rounded(distance)
+            view = plan.views.get(step.operands[at], View(step.operands[at], 0))
+            if view.offset == 0:
+                # What a concat's memory holds, or that of an output, may be written under another name.
+                for name in {view.source, *(n for n, v in plan.views.items() if v == view)}:
+                    overlays[step.node.name, name] = rounded(distance)
+    for name, view in plan.views.items():
+        whole, piece = plan.buffers[view.source], plan.buffers[name]
+        assert (piece.place, piece.offset) == (whole.place, whole.offset + view.offset)
+        assert view.offset + piece.size <= whole.size
     for a, (place, start, end, first, last) in spans.items():
         sizes = {"arena": plan.arena_bytes, "input": plan.input_bytes, "output": plan.output_bytes}
         assert start % ALIGNMENT == 0

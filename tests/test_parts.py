@@ -76,13 +76,31 @@ def test_two_branches():
     assert "pad" not in [step.node.op for step in plan.steps]
 
 
-def test_pad_of_a_clamp_without_zero():
-    """A quantizer that takes no zeros stays behind the padding."""
+@pytest.mark.parametrize("value", [0.0, 3.25, -8.0, 0.3, 1e9, -1e9])
+def test_pads_of_reals_with_any_value(value):
+    """The quantizer behind a pad goes in front of it, and quantizes its value too; its clamp may have no zero."""
     net = Net(44)
-    x = net.stored_input(2, 3, 3, e=4)
-    y = net.quantize(net.same("pad", x, pads=(0, 0, 1, 1, 0, 0, 1, 1)), 3, qmin=5)
-    net.output(y)
-    assert_device_identical(net.graph)
+    x = net.conv(net.input(2, 3, 3), 5, (1, 1))
+    padded = net.same("pad", x, pads=(0, 0, 1, 1, 0, 0, 1, 1), value=value)
+    net.output(net.quantize(padded, 3, qmin=5))
+    ops = [step.node.op for step in assert_device_identical(net.graph).plan.steps]
+    assert ops.index("pad") > ops.index("qconv2d")
+
+
+@pytest.mark.parametrize("value", [0.25, -2.0])
+def test_convolutions_keep_pads_with_another_value_than_zero(value):
+    net = Net(45)
+    padded = net.same("pad", net.input(2, 5, 6, e=4), pads=(0, 0, 1, 1, 0, 0, 2, 1), value=value)
+    net.output(net.quantize(net.conv(padded, 7), 1))
+    assert "pad" in [step.node.op for step in assert_device_identical(net.graph).plan.steps]
+
+
+def test_pad_of_bytes_with_a_zero_point_and_a_value():
+    build = ModelBuilder()
+    x = build.qdq("x", 0.25, 100, np.uint8)
+    inputs = [x, build.constant([0, 1, 0, 2], np.int64), build.constant(-2.5)]
+    graph = assert_identical(build.model(build.node("Pad", inputs), (1, 4))).graph
+    assert_device_identical(graph)
 
 
 def test_many_parts_and_constant_parts_have_no_kernel():
@@ -144,15 +162,44 @@ def test_what_is_refused():
     pads = build.constant([0, 1, 0, 1], np.int64)
     results = [
         build.node("Pad", [x, pads], mode="reflect"),
-        build.node("Pad", [x, pads, build.constant(1.5)]),
+        build.node("Pad", [x, pads, build.constant(1.51)]),
+        build.node("Pad", [x, pads, build.constant(-8.5)]),
         build.node("Pad", [x, build.constant([0, -1, 0, 0], np.int64)]),
         build.node("Slice", [x, *(build.constant([value], np.int64) for value in (3, 0, 1, -1))]),
     ]
     texts = problems(build.model(results, (1, 4)))
     expected = [
         "has mode reflect, expected constant",
-        "pads with 1.5, expected 0",
+        "pads with 1.51, expected a multiple of 0.0625 from -8 to 7.9375",
+        "pads with -8.5, expected a multiple of 0.0625 from -8 to 7.9375",
         "has pads [0, -1, 0, 0], expected numbers from 0 up",
         "has steps [-1], expected 1 or more",
     ]
     assert all(text in found for text, found in zip(expected, texts, strict=True))
+
+
+def test_many_axes():
+    """Five and six axes, of which those that stay together are one: as pixel shuffles and windows of images have."""
+    net = Net(46)
+    x = net.stored_input(2, 3, 4, 5, 6)
+    for perm in ((0, 1, 4, 2, 5, 3), (0, 5, 4, 3, 2, 1), (0, 2, 3, 1, 4, 5)):
+        net.output(net.same("transpose", x, perm=perm))
+    net.output(net.same("slice", x, starts=(0, 0, 1, 0, 2, 0), ends=(1, 2, 3, 4, 5, 6), steps=(1, 1, 1, 2, 1, 5)))
+    net.output(net.same("pad", x, pads=(0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0)))
+    other = net.stored_input(2, 3, 1, 1, 6, e=5)
+    for op in ("add", "mul"):
+        net.output(net.quantize(net.op(op, [x, other], dtype="f32"), 3))
+    assert_device_identical(net.graph)
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_pixel_shuffle(mode):
+    """As exporters write DepthToSpace out."""
+    build = ModelBuilder()
+    sizes, perm = (
+        ([1, 2, 2, 3, 4, 5], [0, 3, 4, 1, 5, 2]) if mode == "DCR" else ([1, 3, 2, 2, 4, 5], [0, 1, 4, 2, 5, 3])
+    )
+    x = build.node("Reshape", [build.quantizer("x", 4), build.constant(sizes, np.int64)])
+    y = build.node("Transpose", [x], perm=perm)
+    y = build.node("Reshape", [y, build.constant([1, 3, 8, 10], np.int64)])
+    assert_device_identical(assert_identical(build.model(y, (1, 12, 4, 5))).graph)

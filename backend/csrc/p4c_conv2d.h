@@ -133,7 +133,7 @@ P4C_INLINE void p4c_conv2d_s8_ref(struct p4c_conv2d p, const int8_t *x, const in
     for (int py = 0; py < pooled_h; py++) {
         for (int r = 0; r < p.pool_h; r++)
             p4c_conv2d_row(p, py * p.pool_stride_h + r, x, w, bias, shifts, roundings, scratch + r * p.out_w * p.out_x);
-        p4c_max_pool_s8_ref(pool, scratch, (int8_t *)y + py * pool.out_w * p.out_x);
+        p4c_max_pool_s8_ref((struct p4c_max_pool){pool, 1, 1}, scratch, (int8_t *)y + py * pool.out_w * p.out_x);
     }
 }
 

@@ -123,7 +123,7 @@ P4C_INLINE void p4c_conv2d_pie_channels(struct p4c_conv2d p, struct p4c_conv2d_b
     P4C_ROLLED for (int py = 0; py < pooled_h; py++) {
         P4C_ROLLED for (int r = 0; r < p.pool_h; r++)
             p4c_conv2d_pie_row(p, block, py * p.pool_stride_h + r, x, scratch + r * p.out_w * P4C_LANES, P4C_LANES);
-        p4c_max_pool_s8(pool, scratch, out + py * pool.out_w * p.out_x);
+        p4c_max_pool_s8((struct p4c_max_pool){pool, 1, 1}, scratch, out + py * pool.out_w * p.out_x);
     }
 }
 

@@ -205,7 +205,7 @@ P4C_INLINE void p4c_conv2d_planar_s8(struct p4c_conv2d p, const int8_t *x, const
     for (int py = 0; py < pooled_h; py++) {
         for (int r = 0; r < p.pool_h; r++)
             p4c_planar_row(p, py * p.pool_stride_h + r, x, w, bias, shifts, roundings, rows + r * p.out_w * p.out_x, scratch);
-        p4c_max_pool_s8(pool, rows, (int8_t *)y + py * pool.out_w * p.out_x);
+        p4c_max_pool_s8((struct p4c_max_pool){pool, 1, 1}, rows, (int8_t *)y + py * pool.out_w * p.out_x);
     }
 }
 

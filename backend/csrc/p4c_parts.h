@@ -20,12 +20,12 @@ P4C_INLINE void p4c_concat_s8_ref(struct p4c_concat p, const void *const *x, int
             for (int b = 0; b < p.run[i]; b++) y[r * p.row + b] = ((const int8_t *)x[i])[r * p.step[i] + b];
 }
 
-/* Up to four axes as they lie in y: its sizes, the zeros in front, and sizes and steps of x. */
+/* Up to four axes as they lie in y: its sizes, the padding in front, and sizes and steps of x. */
 struct p4c_pad {
     int size[4], front[4];
     int input_size[4], input_step[4];
     int padding; /* elements of y left as they are behind each run along the innermost axis */
-    int zero;
+    int fill;
 };
 
 P4C_INLINE int p4c_pad_inside(struct p4c_pad p, int axis, int at)
@@ -42,7 +42,7 @@ P4C_INLINE void p4c_pad_s8_ref(struct p4c_pad p, const int8_t *x, int8_t *y)
                 int at = (a - p.front[0]) * p.input_step[0] + (b - p.front[1]) * p.input_step[1] +
                          (c - p.front[2]) * p.input_step[2] - p.front[3] * p.input_step[3];
                 for (int d = 0; d < p.size[3]; d++)
-                    *y++ = inside && p4c_pad_inside(p, 3, d) ? x[at + d * p.input_step[3]] : (int8_t)p.zero;
+                    *y++ = inside && p4c_pad_inside(p, 3, d) ? x[at + d * p.input_step[3]] : (int8_t)p.fill;
             }
 }
 

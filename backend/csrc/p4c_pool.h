@@ -13,22 +13,35 @@ struct p4c_pool {
     int pad_top, pad_left;
 };
 
-/* The scalar maximum: Pads never win. */
-P4C_INLINE void p4c_max_pool_s8_ref(struct p4c_pool p, const int8_t *x, int8_t *y)
+struct p4c_max_pool {
+    struct p4c_pool window;
+    int dilation_h, dilation_w;
+};
+
+/* The first of the taps first, first + step, ... that lies on the image. */
+P4C_INLINE int p4c_first_inside(int first, int step)
 {
-    for (int oy = 0; oy < p.out_h; oy++) {
-        int y0 = p4c_max(oy * p.stride_h - p.pad_top, 0);
-        int y1 = p4c_min(oy * p.stride_h - p.pad_top + p.kernel_h, p.in_h);
-        for (int ox = 0; ox < p.out_w; ox++) {
-            int x0 = p4c_max(ox * p.stride_w - p.pad_left, 0);
-            int x1 = p4c_min(ox * p.stride_w - p.pad_left + p.kernel_w, p.in_w);
-            for (int c = 0; c < p.channels; c++) {
+    return first >= 0 ? first : first + (step - 1 - first) / step * step;
+}
+
+/* The scalar maximum: Pads never win. */
+P4C_INLINE void p4c_max_pool_s8_ref(struct p4c_max_pool p, const int8_t *x, int8_t *y)
+{
+    struct p4c_pool w = p.window;
+    for (int oy = 0; oy < w.out_h; oy++) {
+        int top = oy * w.stride_h - w.pad_top;
+        int y0 = p4c_first_inside(top, p.dilation_h), y1 = p4c_min(top + (w.kernel_h - 1) * p.dilation_h + 1, w.in_h);
+        for (int ox = 0; ox < w.out_w; ox++, y += w.out_x) {
+            int left = ox * w.stride_w - w.pad_left;
+            int x0 = p4c_first_inside(left, p.dilation_w);
+            int x1 = p4c_min(left + (w.kernel_w - 1) * p.dilation_w + 1, w.in_w);
+            for (int c = 0; c < w.channels; c++) {
                 int best = INT8_MIN;
-                for (int iy = y0; iy < y1; iy++)
-                    for (int ix = x0; ix < x1; ix++) best = p4c_max(best, x[iy * p.in_y + ix * p.in_x + c]);
+                for (int iy = y0; iy < y1; iy += p.dilation_h)
+                    for (int ix = x0; ix < x1; ix += p.dilation_w)
+                        best = p4c_max(best, x[iy * w.in_y + ix * w.in_x + c]);
                 y[c] = (int8_t)best;
             }
-            y += p.out_x;
         }
     }
 }
@@ -112,12 +125,56 @@ P4C_INLINE void p4c_max_pool_pie_run(struct p4c_pool p, const int8_t *input, int
         : "memory");
 }
 
-/* The PIE maximum: as the scalar one, without padding, everything aligned to 16 bytes. */
-P4C_INLINE void p4c_max_pool_s8(struct p4c_pool p, const int8_t *x, int8_t *y)
+/* One window of `rows` by `columns` pixels, 1 or more each: what padding leaves of it. */
+P4C_INLINE void p4c_max_pool_pie_window(struct p4c_pool p, const int8_t *input, int rows, int columns, int8_t *output)
 {
-    for (int oy = 0; oy < p.out_h; oy++)
-        for (int c = 0; c < p.channels; c += P4C_LANES)
-            p4c_max_pool_pie_run(p, x + oy * p.stride_h * p.in_y + c, y + oy * p.out_w * p.out_x + c, p.out_w);
+    register const int8_t *x __asm__("a0") = input;
+    register int8_t *y __asm__("a1") = output;
+    register int pixel __asm__("a2") = p.in_x;
+    int row_step = p.in_y - columns * p.in_x, left;
+    __asm__ volatile(
+        PIE_VLD_128_IP(q0, a0, 0)
+        "1:\n"
+        "mv %[left], %[columns]\n"
+        "2:\n"
+        PIE_VLD_128_XP(q1, a0, a2) "addi %[left], %[left], -1\n" PIE_VMAX_S8(q0, q0, q1)
+        "bnez %[left], 2b\n"
+        "addi %[rows], %[rows], -1\n"
+        "add a0, a0, %[row_step]\n"
+        "bnez %[rows], 1b\n"
+        PIE_VST_128_IP(q0, a1, 16)
+        : "+&r"(x), "+&r"(y), [rows] "+&r"(rows), [left] "=&r"(left)
+        : "r"(pixel), [columns] "r"(columns), [row_step] "r"(row_step)
+        : "memory");
+}
+
+/* The PIE maximum: as the scalar one, without dilation, everything aligned to 16 bytes. Windows that padding does not
+ * clip run along a row; the others go one by one, in the order of the row, as a result may lie over the input. */
+P4C_INLINE void p4c_max_pool_s8(struct p4c_max_pool pool, const int8_t *x, int8_t *y)
+{
+    struct p4c_pool p = pool.window;
+    /* The output columns whose windows are whole. */
+    int begin = p4c_min((p.pad_left + p.stride_w - 1) / p.stride_w, p.out_w);
+    int room = p.in_w + p.pad_left - p.kernel_w;
+    int end = p4c_max(room < 0 ? 0 : p4c_min(room / p.stride_w + 1, p.out_w), begin);
+    for (int oy = 0; oy < p.out_h; oy++, y += p.out_w * p.out_x) {
+        int top = oy * p.stride_h - p.pad_top;
+        int y0 = p4c_max(top, 0), rows = p4c_min(top + p.kernel_h, p.in_h) - y0;
+        int whole = rows == p.kernel_h && begin < end;
+        for (int c = 0; c < p.channels; c += P4C_LANES) {
+            const int8_t *row = x + y0 * p.in_y + c;
+            for (int ox = 0; ox < p.out_w; ox++) {
+                int left = ox * p.stride_w - p.pad_left;
+                if (whole && ox == begin) {
+                    p4c_max_pool_pie_run(p, row + left * p.in_x, y + ox * p.out_x + c, end - begin);
+                    ox = end - 1;
+                    continue;
+                }
+                int x0 = p4c_max(left, 0), columns = p4c_min(left + p.kernel_w, p.in_w) - x0;
+                p4c_max_pool_pie_window(p, row + x0 * p.in_x, rows, columns, y + ox * p.out_x + c);
+            }
+        }
+    }
 }
 
 /* QACC += `count` neighbouring pixels of 16 channels, any number from 1 on; q1 holds ones. */

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .. import numerics
-from ..ir import Array, Node
+from ..ir import Array, Node, TensorType
 from ..text import list_text
 from .definition import AttrDef, OpDef, OpError, Types, keeps_order, keeps_type_and_order
 
@@ -58,26 +58,42 @@ def _padded(node: Node, types: Types) -> tuple[int, ...]:
     return tuple(pads[axis] + size + pads[axis + len(shape)] for axis, size in enumerate(shape))
 
 
+def stored_fill(node: Node, type_: TensorType) -> float:
+    """What a pad writes around an operand of that type: `value` itself for reals, its stored integer otherwise.
+
+    Off the grid, or beyond its ends, that is no integer of the type; the check says so.
+    """
+    value = float(np.float32(node.attrs["value"]))  # type: ignore[arg-type]
+    if type_.params is None or type_.params.axis is not None:
+        return value
+    return value / type_.params.scale[0] + type_.params.zero_point[0]
+
+
 def _check_pad(node: Node, types: Types) -> Iterator[str]:
     yield from keeps_type_and_order(node, types)
-    if types[0].params is not None and types[0].params.axis is not None:
+    params = types[0].params
+    if params is not None and params.axis is not None:
         yield "the operand has per-channel scales, expected one scale for the whole tensor"
+    elif params is not None:
+        low, high = numerics.dtype_range(types[0].dtype)
+        fill = stored_fill(node, types[0])
+        if not low <= fill <= high or fill != int(fill):
+            yield f"pads with {node.attrs['value']:g}, expected a value that the tensor's own quantizer gives"
 
 
 def _evaluate_pad(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
     rank, pads = len(types[0].shape), node.ints("pads")
-    zero = 0 if types[0].params is None else types[0].params.zero_point[0]
     shape = [pads[axis] + size + pads[axis + rank] for axis, size in enumerate(arrays[0].shape)]
-    out = np.full(shape, zero, arrays[0].dtype)
+    out = np.full(shape, stored_fill(node, types[0]), arrays[0].dtype)
     out[tuple(slice(pads[axis], pads[axis] + size) for axis, size in enumerate(arrays[0].shape))] = arrays[0]
     return out
 
 
 PAD = OpDef(
     name="pad",
-    summary="zeros in front of and behind each axis; pads lists all fronts, then all backs",
+    summary="one value in front of and behind each axis; pads lists all fronts, then all backs",
     operands=("x",),
-    attrs={"pads": AttrDef("ints", minimum=0)},
+    attrs={"pads": AttrDef("ints", minimum=0), "value": AttrDef("float", 0.0)},
     infer=_padded,
     check=_check_pad,
     evaluate=_evaluate_pad,

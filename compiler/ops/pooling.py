@@ -20,14 +20,22 @@ def pooled_size(size: int, kernel: int, stride: int, pads: int) -> int:
     return (size + pads - kernel) // stride + 1
 
 
-def max_pool(x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]) -> Array:
+def max_pool(
+    x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int] = (1, 1)
+) -> Array:
     """Maximum over windows of [N, C, H, W]; pads (top, left, bottom, right) never win."""
     low = -np.inf if x.dtype == np.float32 else np.iinfo(x.dtype).min
     top, left, bottom, right = pads
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=low)
-    views = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), axis=(2, 3))
-    out: Array = views[:, :, :: strides[0], :: strides[1]].max(axis=(4, 5))
+    views = np.lib.stride_tricks.sliding_window_view(padded, _spans(kernel, dilations), axis=(2, 3))
+    views = views[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
+    out: Array = views.max(axis=(4, 5))
     return out
+
+
+def _spans(kernel: Sequence[int], dilations: Sequence[int]) -> tuple[int, ...]:
+    """How far a window reaches along each axis."""
+    return tuple((size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True))
 
 
 def _infer(node: Node, types: Types) -> tuple[int, ...]:
@@ -37,7 +45,8 @@ def _infer(node: Node, types: Types) -> tuple[int, ...]:
     kernel, strides, pads = node.ints("kernel"), node.ints("strides"), node.ints("pads")
     if any(pad >= size for pad, size in zip(pads, kernel * 2, strict=True)):
         raise OpError(f"pads {list_text(pads)} for the window {list_text(kernel)}, expected each smaller than it")
-    sizes = (pooled_size(shape[2 + a], kernel[a], strides[a], pads[a] + pads[a + 2]) for a in (0, 1))
+    spans = _spans(kernel, node.ints("dilations") if "dilations" in node.attrs else (1, 1))
+    sizes = (pooled_size(shape[2 + a], spans[a], strides[a], pads[a] + pads[a + 2]) for a in (0, 1))
     return (*shape[:2], *sizes)
 
 
@@ -49,7 +58,7 @@ def _check(node: Node, types: Types) -> Iterator[str]:
 
 
 def _evaluate(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
-    return max_pool(arrays[0], node.ints("kernel"), node.ints("strides"), node.ints("pads"))
+    return max_pool(arrays[0], *(node.ints(name) for name in ("kernel", "strides", "pads", "dilations")))
 
 
 WINDOW_ATTRS = {
@@ -62,7 +71,7 @@ MAX_POOL = OpDef(
     name="max_pool",
     summary="maximum over each window of [N, C, H, W]; padding never wins",
     operands=("x",),
-    attrs=WINDOW_ATTRS,
+    attrs={**WINDOW_ATTRS, "dilations": AttrDef("ints", (1, 1), minimum=1)},
     infer=_infer,
     check=_check,
     evaluate=_evaluate,

@@ -1,4 +1,4 @@
-"""Fold a pad of height and width into the convolution behind it.
+"""Fold a pad of height and width with zeros into the convolution behind it.
 
 %p = pad(%x) {pads=[0,0,1,1,0,0,1,1]}
 %y = conv2d(%p, %w)                     =>    %y = conv2d(%x, %w) {pads=[1,1,1,1]}
@@ -14,7 +14,7 @@ def fold_pads(graph: Graph) -> Graph:
     graph = graph.copy()
     for node in graph:
         pad = graph.nodes.get(node.operands[0])
-        if node.op != "conv2d" or pad is None or pad.op != "pad":
+        if node.op != "conv2d" or pad is None or pad.op != "pad" or pad.attrs["value"] != 0:
             continue
         fronts, backs = pad.ints("pads")[:4], pad.ints("pads")[4:]
         if any(fronts[:2]) or any(backs[:2]):

@@ -14,10 +14,10 @@ from ..ir import Graph
 
 
 def fuse_max_pools(graph: Graph) -> Graph:
-    """Fuse max-pools without pads and overlap (no convolution output is computed twice)."""
+    """Fuse max-pools without pads, dilation and overlap (no convolution output is computed twice)."""
     graph = graph.copy()
     for node in graph:
-        if node.op != "max_pool" or any(node.ints("pads")):
+        if node.op != "max_pool" or any(node.ints("pads")) or node.ints("dilations") != (1, 1):
             continue
         kernel, strides = node.ints("kernel"), node.ints("strides")
         conv = graph.nodes.get(node.operands[0])

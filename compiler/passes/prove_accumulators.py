@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import numerics
 from ..ir import Graph, Node
+from ..ops.parts import stored_fill
 
 
 def prove_accumulators(graph: Graph) -> Graph:
@@ -47,6 +48,8 @@ def value_range(graph: Graph, name: str) -> tuple[int, int]:
         return value_range(graph, node.operands[0])
     if node is not None and node.op in ("concat", "pad"):
         ranges = [value_range(graph, operand) for operand in node.operands]
-        ranges += [(0, 0)] if node.op == "pad" else []
+        if node.op == "pad":
+            fill = int(stored_fill(node, node.type))
+            ranges.append((fill, fill))
         return min(low for low, _ in ranges), max(high for _, high in ranges)
     return numerics.dtype_range(graph.type_of(name).dtype)

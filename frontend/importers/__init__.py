@@ -9,7 +9,7 @@ from .elementwise import CLIP, RELU
 from .matmul import GEMM, MATMUL
 from .parts import CONCAT, PAD, SLICE, SPLIT
 from .passthrough import CAST, DROPOUT, IDENTITY
-from .pooling import AVERAGE_POOL, GLOBAL_AVERAGE_POOL, GLOBAL_MAX_POOL, MAX_POOL, REDUCE_MEAN
+from .pooling import AVERAGE_POOL, GLOBAL_AVERAGE_POOL, GLOBAL_MAX_POOL, MAX_POOL, REDUCE_MAX, REDUCE_MEAN
 from .quantization import DEQUANTIZE, QUANTIZE
 from .shape import FLATTEN, RESHAPE, SQUEEZE, TRANSPOSE, UNSQUEEZE
 from .softmax import SOFTMAX
@@ -34,6 +34,7 @@ IMPORTERS: dict[str, Importer] = {
         AVERAGE_POOL,
         GLOBAL_AVERAGE_POOL,
         REDUCE_MEAN,
+        REDUCE_MAX,
         RELU,
         CLIP,
         SOFTMAX,

@@ -13,7 +13,7 @@ from ..onnx_model import OnnxNode
 from ..patterns.folded_weights import smallest_exponent
 from ..quantizer import Quantizer, quantize_constant
 from .definition import Importer
-from .matmul import add_bias_of_matmul
+from .matmul import MADE, add_bias_of_matmul
 
 ACCEPTS = "two quantized tensors, or one and a constant on a grid; shapes broadcast"
 
@@ -63,6 +63,6 @@ def _constant(ctx: Context, node: OnnxNode, index: int, constant: Constant, rank
     )
 
 
-ADD = Importer("Add", importer("add"), f"{ACCEPTS}; or the constant bias of a MatMul", ("add", "fully_connected"))
+ADD = Importer("Add", importer("add"), f"{ACCEPTS}; or the constant bias of a MatMul", ("add", *MADE))
 SUB = Importer("Sub", importer("sub"), ACCEPTS, ("sub",))
 MUL = Importer("Mul", importer("mul"), ACCEPTS, ("mul",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...compiler.numerics import dtype_range
 from ..context import Context
 from ..onnx_model import OnnxNode
 from .definition import Importer
@@ -57,12 +58,10 @@ def _emit_slice(
 
 
 def import_pad(ctx: Context, node: OnnxNode) -> None:
-    """Constant zeros around a tensor."""
+    """One constant around a tensor; on a quantized tensor it must lie on the tensor's grid."""
     if node.attrs.get("mode", "constant") != "constant":
-        ctx.fail(node, f"has mode {node.attrs['mode']}, expected constant", "Pad with zeros.")
-    if node.input(2) and ctx.scalar(node, 2, "value") != 0:
-        what = f"pads with {ctx.scalar(node, 2, 'value'):g}, expected 0"
-        ctx.fail(node, what, "Pad with zeros.", node.input(2))
+        ctx.fail(node, f"has mode {node.attrs['mode']}, expected constant", "Pad with a constant.")
+    value = ctx.scalar(node, 2, "value") if node.input(2) else 0.0
     rank = len(ctx.type_of(node, 0).shape)
     given = ctx.ints(node, 1, "pads")
     axes = [axis % rank for axis in ctx.ints(node, 3, "axes")] if node.input(3) else list(range(rank))
@@ -71,10 +70,25 @@ def import_pad(ctx: Context, node: OnnxNode) -> None:
         pads[axis], pads[axis + rank] = given[at], given[at + len(axes)]
     if min(pads) < 0:
         ctx.fail(node, f"has pads {list(given)}, expected numbers from 0 up", "Crop with a Slice instead.")
-    ctx.emit_same_grid(node, "pad", pads=tuple(pads))
+    _check_fill(ctx, node, value)
+    ctx.emit_same_grid(node, "pad", pads=tuple(pads), value=value)
+
+
+def _check_fill(ctx: Context, node: OnnxNode, value: float) -> None:
+    """The value must be one that the tensor's quantizer gives."""
+    type_ = ctx.type_of(node, 0)
+    params = type_.params
+    if params is None or params.axis is not None:
+        return
+    low, high = dtype_range(type_.dtype)
+    fill = value / params.scale[0] + params.zero_point[0]
+    if not low <= fill <= high or fill != int(fill):
+        ends = [(end - params.zero_point[0]) * params.scale[0] for end in (low, high)]
+        what = f"pads with {value:g}, expected a multiple of {params.scale[0]:g} from {ends[0]:g} to {ends[1]:g}"
+        ctx.fail(node, what, "Pad with a value that the tensor's own quantizer gives.", node.input(2))
 
 
 CONCAT = Importer("Concat", import_concat, "tensors on one grid, or a quantizer behind; any axis", ("concat",))
 SLICE = Importer("Slice", import_slice, "constant bounds, steps of 1 or more", ("slice",))
 SPLIT = Importer("Split", import_split, "any axis and sizes", ("slice",))
-PAD = Importer("Pad", import_pad, "constant zeros, pads of 0 or more", ("pad",))
+PAD = Importer("Pad", import_pad, "one constant value on the tensor's grid, pads of 0 or more", ("pad",))

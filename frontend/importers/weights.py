@@ -43,11 +43,12 @@ def bias_operand(ctx: Context, node: OnnxNode, index: int, channels: int) -> lis
     return [add_bias(ctx, node, node.input(index), constant, channels)]
 
 
-def add_bias(ctx: Context, node: OnnxNode, tensor: str, constant: Constant, channels: int) -> str:
-    """Add a bias constant, broadcast to one number per output channel; returns its name."""
+def add_bias(ctx: Context, node: OnnxNode, tensor: str, constant: Constant, channels: int, *, axis: int = -1) -> str:
+    """Add a bias constant, broadcast to one number per output channel, `axis` of the result; returns its name."""
     array, type_ = constant.array, constant.type
-    if array.size not in (1, channels) or (array.ndim > 1 and array.shape[-1] != array.size):
-        what = f"has a bias of shape {list(array.shape)}, expected [{channels}]"
+    along = (1, 1, *array.shape)
+    if array.size not in (1, channels) or along[axis] != array.size:
+        what = f"has a bias of shape {list(array.shape)}, expected {[channels, *[1] * (-1 - axis)]}"
         ctx.fail(node, what, "Give one bias per output channel.", tensor)
     check_finite(ctx, node, array)
     params = type_.params
