@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..compiler import numerics
@@ -9,7 +11,7 @@ from ..compiler.ir import Array, TensorType
 from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
 from .conditions import SIGNED
-from .memory_order import Walk, array_fields, physical_sizes, physical_steps
+from .memory_order import Walk, array_fields, physical, physical_sizes, physical_steps
 from .overlays import in_place
 
 # The loops of struct p4c_walk.
@@ -36,6 +38,23 @@ def _table_words(call: Invocation) -> dict[str, Array | None]:
 
 def _table_constants(call: Invocation) -> dict[str, Array | None]:
     return {"table": call.constant(1)}
+
+
+def _rows_parameters(call: Invocation) -> Fields:
+    """struct p4c_table_rows: the elements in the order of memory, with the axis of the tables in its place."""
+    x = call.operand(0)
+    sizes, padding = physical_sizes(x)
+    at = physical(x, tuple(range(len(x.shape)))).index(call.node.int("axis"))
+    # Padding lies behind the last axis: behind all rows if that is theirs, else within the runs, which take it along.
+    innermost = at + 1 == len(sizes)
+    run = 1 if innermost else math.prod(sizes[at + 1 : -1]) * (sizes[-1] + padding)
+    return {
+        "repeats": math.prod(sizes[:at]),
+        "rows": sizes[at],
+        "run": run,
+        "padding": padding if innermost else 0,
+        "offset": -numerics.dtype_range(x.dtype)[0],
+    }
 
 
 def _shift_fields(call: Invocation) -> Fields:
@@ -97,6 +116,7 @@ FEW_LOOPS = Condition(
 )
 COMPUTED = Condition("the second operand is computed", lambda call: call.node.operands[1] not in call.graph.constants)
 
+ONE_TABLE = Condition("there is one table for all elements", lambda call: len(call.operand(1).shape) == 1)
 WHOLE_VECTORS = Condition("the result is whole vectors of 16 bytes", lambda call: call.node.type.bytes % 16 == 0)
 SAME_SHAPES = Condition(
     "both operands have the result's shape",
@@ -115,7 +135,7 @@ PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_table_s8",
         record="p4c_table",
         parameters=_table_parameters,
-        conditions=(WHOLE_VECTORS,),
+        conditions=(ONE_TABLE, WHOLE_VECTORS),
         constants=_table_words,
         overlays=in_place(0),
         pie=True,
@@ -193,6 +213,17 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_table_s8_ref",
         record="p4c_table",
         parameters=_table_parameters,
+        conditions=(ONE_TABLE,),
+        constants=_table_constants,
+        overlays=in_place(0),
+    ),
+    KernelDef(
+        name="table_rows_s8_ref",
+        op="table",
+        header="p4c_table.h",
+        symbol="p4c_table_rows_s8_ref",
+        record="p4c_table_rows",
+        parameters=_rows_parameters,
         constants=_table_constants,
         overlays=in_place(0),
     ),

@@ -60,15 +60,17 @@ def poison_marker(node: OnnxNode, source: str) -> OnnxNode:
     return OnnxNode(node.name, "Poison", (source,), node.outputs, {}, MARKERS, node.label or node.op)
 
 
-def table_marker(node: OnnxNode, source: str, nodes: tuple[OnnxNode, ...], quantizer: Quantizer) -> OnnxNode:
+def table_marker(
+    node: OnnxNode, source: str, nodes: tuple[OnnxNode, ...], quantizer: Quantizer, *, axis: int | None
+) -> OnnxNode:
     """The marker for what `nodes` compute from `source` and the quantizer `node` rounds; it takes its place.
 
-    Its further inputs are the constants of the nodes.
+    Its further inputs are the constants of the nodes, which differ along `axis` of the source or, if None, nowhere.
     """
     last = nodes[-1]
     made = {source, "", *(inner.output for inner in nodes)}
     constants = dict.fromkeys(name for inner in nodes for name in inner.inputs if name not in made)
-    attrs = {"quantizer": quantizer, "nodes": nodes}
+    attrs = {"quantizer": quantizer, "nodes": nodes, "axis": axis}
     return OnnxNode(last.name, "Table", (source, *constants), node.outputs, attrs, MARKERS, last.op)
 
 

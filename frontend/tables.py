@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ..compiler import numerics
 from ..compiler.ir import Array, QuantParams, TensorType
+from ..compiler.ops.table import CODES
 from .constants import plain_attribute
 from .onnx_model import OnnxNode
 from .quantizer import Quantizer
@@ -25,25 +26,38 @@ def table_of(
     constants: Mapping[str, Array],
     quantizer: Quantizer,
     opset: int,
+    axis: int | None,
 ) -> Array:
-    """The stored result for each code of `source`, which has that type, from the smallest code on.
+    """The stored result for each code of `source`, which has that type, from the smallest code on: [256].
 
-    Raises whatever onnxruntime raises for nodes that it cannot run.
+    With an axis there is one such row for each of its indices: [C, 256]. Raises whatever onnxruntime raises for nodes
+    that it cannot run.
     """
     assert type_.params is not None
     low, high = numerics.dtype_range(type_.dtype)
     codes = np.arange(low, high + 1).astype(type_.numpy)
     reals = numerics.dequantize(codes, TensorType(type_.dtype, codes.shape, type_.params))
-    scalars = {name: array if array.ndim == 0 else array.reshape(1) for name, array in constants.items()}
-    (stored,) = _session(nodes, source, scalars, quantizer, opset).run(None, {source: reals})
-    if stored.shape != codes.shape:
-        raise ValueError(f"{codes.shape} codes became {stored.shape}")
+    numbers = {
+        name: array.reshape(1) if array.size == 1 and array.ndim else array for name, array in constants.items()
+    }
+    if axis is not None:
+        # The codes lie along the batch.
+        shape = [CODES] + [1] * (len(type_.shape) - 1)
+        reals = np.repeat(reals.reshape(shape), type_.shape[axis], axis)
+    (stored,) = _session(nodes, source, reals.ndim, numbers, quantizer, opset).run(None, {source: reals})
+    if stored.shape != reals.shape:
+        raise ValueError(f"{reals.shape} codes became {stored.shape}")
     out: Array = np.clip(stored, quantizer.qmin, quantizer.qmax).astype(stored.dtype)
-    return out
+    return out if axis is None else np.ascontiguousarray(out.reshape(CODES, -1).T)
 
 
 def _session(
-    nodes: Sequence[OnnxNode], source: str, constants: Mapping[str, Array], quantizer: Quantizer, opset: int
+    nodes: Sequence[OnnxNode],
+    source: str,
+    rank: int,
+    constants: Mapping[str, Array],
+    quantizer: Quantizer,
+    opset: int,
 ) -> ort.InferenceSession:
     """The nodes and the quantizer as a model of their own; the optimizer is off, as in the oracle."""
     protos = [
@@ -64,8 +78,8 @@ def _session(
     graph = helper.make_graph(
         protos,
         "table",
-        [helper.make_tensor_value_info(source, TensorProto.FLOAT, [None])],
-        [helper.make_tensor_value_info(result, helper.np_dtype_to_tensor_dtype(np.dtype(stored)), [None])],
+        [helper.make_tensor_value_info(source, TensorProto.FLOAT, [None] * rank)],
+        [helper.make_tensor_value_info(result, helper.np_dtype_to_tensor_dtype(np.dtype(stored)), [None] * rank)],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in initializers.items()],
     )
     opsets = [helper.make_opsetid("", opset)]

@@ -166,8 +166,18 @@ def test_two_quantizers_in_a_row():
 def test_constants_off_any_grid():
     build = ModelBuilder()
     x = build.quantizer("x", 4)
-    per_channel = build.dq(np.arange(4), np.float32([1, 2, 4, 8]), axis=0)
-    sums = [build.node("Add", [x, build.constant([0.1, 0.2, 0.3, 0.4])]), build.node("Mul", [x, per_channel])]
-    texts = problems(build.model([build.quantizer(y, 4) for y in sums]))
+    per_channel = build.dq(np.arange(4).reshape(2, 2), np.float32([1, 2]), axis=0)
+    plain = build.constant(np.arange(4).reshape(2, 2) / 3)
+    sums = [build.node("Add", [x, plain]), build.node("Mul", [x, per_channel])]
+    texts = problems(build.model([build.quantizer(y, 4) for y in sums], (1, 2, 2)))
     assert "takes a float constant on no grid k * 2^-e with k in -128..127" in texts[0]
     assert "takes a constant with one scale per channel, expected one scale for the whole tensor" in texts[1]
+
+
+def test_vectors_off_any_grid_become_tables():
+    build = ModelBuilder()
+    x = build.quantizer("x", 4)
+    per_channel = build.dq(np.arange(4), np.float32([1, 2, 4, 8]), axis=0)
+    sums = [build.node("Add", [x, build.constant([0.1, 0.2, 0.3, 0.4])]), build.node("Mul", [x, per_channel])]
+    graph = assert_identical(build.model([build.quantizer(y, 4) for y in sums])).graph
+    assert [node.op for node in graph].count("table") == 2

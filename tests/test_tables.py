@@ -14,6 +14,8 @@ from p4c.compiler.passes.prove_accumulators import value_range
 from .frontend_models import ModelBuilder, assert_identical, imported, problems
 from .graphs import Net, assert_device_identical
 
+RANDOM = np.random.default_rng(12)
+
 # What one operator with default attributes is.
 UNARY = [
     *("Abs", "Neg", "Exp", "Erf", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu", "Selu", "Celu"),
@@ -134,7 +136,7 @@ def test_what_is_no_table():
     build = ModelBuilder()
     x, other = build.quantizer("x", 4), build.quantizer(build.node("Relu", ["x"]), 3)
     two = build.quantizer(build.node("Tanh", [build.node("Add", [x, other])]), 4)
-    slopes = build.quantizer(build.node("PRelu", [x, build.constant([0.1, 0.2, 0.3, 0.4])]), 4)
+    slopes = build.quantizer(build.node("PRelu", [x, build.constant(np.ones((2, 4)) / 3)]), 4)
     bare = build.node("Sigmoid", [x])
     found = problems(build.model([two, slopes, bare]))
     for op in ("Tanh", "PRelu", "Sigmoid"):
@@ -176,3 +178,62 @@ def test_range_of_a_table_bounds_the_accumulators():
     y = net.op("table", [x, table], dtype="i8", params=net.graph.type_of(x).params)
     net.output(net.dense(y, 2))
     assert value_range(run_passes(net.graph, lambda stage: None), y) == (-5, 90)
+
+
+def batch_norm(build, x, channels):
+    scale, bias, mean = (build.constant(RANDOM.normal(size=channels)) for _ in range(3))
+    variance = build.constant(RANDOM.uniform(0.1, 3, channels))
+    return build.node("BatchNormalization", [x, scale, bias, mean, variance])
+
+
+def slopes(build, x, channels):
+    return build.node("PRelu", [x, build.constant(RANDOM.uniform(-1, 1, (channels, 1, 1)))])
+
+
+def swish_of_products(build, x, channels):
+    y = build.node("Mul", [x, build.constant(RANDOM.normal(size=(1, channels, 1, 1)))])
+    return silu(build, build.node("Add", [y, build.constant(RANDOM.normal(size=(channels, 1, 1)))]))
+
+
+def columns(build, x, channels):
+    return build.node("Mul", [x, build.constant(RANDOM.normal(size=5))])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 16, 17])
+@pytest.mark.parametrize("form", [batch_norm, slopes, swish_of_products, columns])
+def test_tables_of_channels(form, channels):
+    """In the order of the input, and in the middle of a network."""
+    build = ModelBuilder()
+    x = build.quantizer("x", 4)
+    inside = build.node("Conv", [x, build.dq(RANDOM.integers(-9, 9, (channels, channels, 1, 1)), 0.125)])
+    tables = [build.quantizer(form(build, y, channels), 4) for y in (x, build.quantizer(inside, 3))]
+    behind = build.node("Conv", [tables[1], build.dq(RANDOM.integers(-9, 9, (2, channels, 1, 1)), 0.125)])
+    outputs = [*tables, build.quantizer(behind, 1)]
+    graph = assert_identical(build.model(outputs, (1, channels, 3, 5))).graph
+    found = [node for node in graph if node.op == "table"]
+    rows = channels if form is not columns else 5
+    assert [graph.type_of(node.operands[1]).shape for node in found] == [(256,) if rows == 1 else (rows, 256)] * 2
+    assert_device_identical(graph)
+
+
+def test_vectors_of_batch_normalizations_and_slopes():
+    build = ModelBuilder()
+    x = build.quantizer("x", 4)
+    y = build.quantizer(batch_norm(build, x, 7), 4)
+    y = build.quantizer(build.node("PRelu", [y, build.constant(RANDOM.uniform(size=7))]), 4)
+    assert_device_identical(assert_identical(build.model(y, (1, 7))).graph)
+
+
+def test_sums_and_products_with_vectors_on_a_grid_are_no_tables():
+    build = ModelBuilder()
+    y = build.node("Mul", [build.quantizer("x", 4), build.constant(RANDOM.integers(-9, 9, (3, 1, 1)) / 8)])
+    graph = assert_identical(build.model(build.quantizer(y, 4), (1, 3, 4, 4))).graph
+    assert "table" not in [node.op for node in graph]
+
+
+def test_batch_normalization_that_was_not_folded():
+    build = ModelBuilder()
+    layer = build.node("Conv", [build.quantizer("x", 4), build.dq(RANDOM.integers(-9, 9, (3, 3, 1, 1)), 0.125)])
+    text = problems(build.model(build.quantizer(batch_norm(build, layer, 3), 4), (1, 3, 2, 2)))[0]
+    assert "the operator BatchNormalization is not supported" in text
+    assert "Fold it into the convolution before quantization" in text

@@ -16,6 +16,20 @@ P4C_INLINE void p4c_table_s8_ref(struct p4c_table p, const uint8_t *x, const uin
     for (int i = 0; i < p.elements; i++) y[i] = table[(uint8_t)(x[i] + p.offset)];
 }
 
+/* A table for each of `rows` runs of `run` elements, again and again; `padding` bytes behind all rows stay as they are. */
+struct p4c_table_rows {
+    int repeats, rows, run, padding;
+    int offset;
+};
+
+/* The same with tables [rows][256]. */
+P4C_INLINE void p4c_table_rows_s8_ref(struct p4c_table_rows p, const uint8_t *x, const uint8_t *tables, uint8_t *y)
+{
+    for (int i = 0; i < p.repeats; i++, x += p.padding, y += p.padding)
+        for (int row = 0; row < p.rows; row++)
+            for (int j = 0; j < p.run; j++) *y++ = tables[256 * row + (uint8_t)(*x++ + p.offset)];
+}
+
 #if P4C_PIE
 #include "p4c_pie.h"
 

@@ -12,7 +12,7 @@ from ..quantizer import quantizer_of
 from ..tables import table_of
 from .definition import Importer
 
-ACCEPTS = "one 8-bit quantized tensor, scalar constants, and a quantizer behind"
+ACCEPTS = "one 8-bit quantized tensor, constant numbers or vectors along one axis, and a quantizer behind"
 
 
 def import_table(ctx: Context, node: OnnxNode) -> None:
@@ -27,13 +27,15 @@ def import_table(ctx: Context, node: OnnxNode) -> None:
         ctx.fail(node, "quantizes its result per channel, expected one scale", "Quantize per tensor.", node.output)
     nodes: tuple[OnnxNode, ...] = node.attrs["nodes"]
     constants = _constants(ctx, node)
+    axis: int | None = node.attrs["axis"]
     try:
-        array = table_of(nodes, node.input(0), type_, constants, quantizer, ctx.model.opset)
+        array = table_of(nodes, node.input(0), type_, constants, quantizer, ctx.model.opset, axis)
     except Exception as error:  # onnxruntime's exceptions have no common class but this
         what = f"onnxruntime cannot evaluate it: {str(error).splitlines()[0]}"
         ctx.fail(node, what, "Check the model with onnx.checker.", nodes[-1].output)
     table = ctx.add_constant(f"{node.output}.table", Constant(TensorType(quantizer.dtype, array.shape), array))
-    ctx.emit(node, "table", [x, table], dtype=quantizer.dtype, params=quantizer.params)
+    attrs = {} if axis is None else {"axis": axis}
+    ctx.emit(node, "table", [x, table], dtype=quantizer.dtype, params=quantizer.params, **attrs)
 
 
 def _constants(ctx: Context, node: OnnxNode) -> dict[str, Array]:
@@ -56,5 +58,7 @@ def refuse(ctx: Context, node: OnnxNode) -> None:
 
 
 TABLE = Importer("p4c.Table", import_table, ACCEPTS, ("table",))
-# A Round outside of a table mostly is part of a fake quantizer that was not recognized; there is a hint for it.
-REFUSED = tuple(Importer(op, refuse, ACCEPTS, ("table",)) for op in sorted(ELEMENTWISE - {"Round"}))
+# Outside of a table, a Round mostly is part of a fake quantizer that was not recognized, and a BatchNormalization has
+# not been folded; there are hints for both.
+HINTED = {"Round", "BatchNormalization"}
+REFUSED = tuple(Importer(op, refuse, ACCEPTS, ("table",)) for op in sorted(ELEMENTWISE - HINTED))

@@ -1,15 +1,21 @@
-"""Elementwise subgraphs between two quantizers: a function of one 8-bit tensor, whatever operators write it."""
+"""Elementwise subgraphs between two quantizers: a function of one 8-bit tensor, whatever operators write it.
+
+Constants are numbers, or have one for each index of one axis of the tensor, such as the slopes of a PRelu.
+"""
 
 from __future__ import annotations
 
+from ...compiler.ir import Array
 from ..onnx_model import MARKERS, OnnxModel, OnnxNode
 from ..quantizer import quantizer_of, table_marker
+from .folded_weights import smallest_exponent
 
 _OPERATORS = """
-    Abs Acos Acosh Add And Asin Asinh Atan Atanh Cast CastLike Ceil Celu Clip Cos Cosh Div Dropout Elu Equal Erf Exp
-    Floor Gelu Greater GreaterOrEqual HardSigmoid HardSwish IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min
-    Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt
-    Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor com.microsoft.FastGelu com.microsoft.Gelu com.microsoft.QuickGelu
+    Abs Acos Acosh Add And Asin Asinh Atan Atanh BatchNormalization Cast CastLike Ceil Celu Clip Cos Cosh Div
+    Dropout Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid HardSwish IsInf IsNaN LeakyRelu Less
+    LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign
+    Sin Sinh Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor com.microsoft.FastGelu
+    com.microsoft.Gelu com.microsoft.QuickGelu
 """
 # Operators whose result depends on one element of each operand.
 ELEMENTWISE = frozenset(_OPERATORS.split())
@@ -28,14 +34,19 @@ def recognize_tables(model: OnnxModel) -> None:
         sources: dict[str, None] = {}
         _walk(model, marker.input(0), nodes, sources)
         source = next(iter(sources), "")
-        if len(sources) == 1 and not {node.key for node in nodes.values()} <= BOUNDS and _on_grid(model, source):
-            model.replace(marker, table_marker(marker, source, tuple(nodes.values()), quantizer_of(marker)))
+        if len(sources) != 1 or {node.key for node in nodes.values()} <= BOUNDS or not _on_grid(model, source):
+            continue
+        axes = _constant_axes(model, tuple(nodes.values()), source)
+        if len(axes) > 1 or None in axes or (axes and _is_sum_or_product(model, tuple(nodes.values()))):
+            continue
+        table = table_marker(marker, source, tuple(nodes.values()), quantizer_of(marker), axis=next(iter(axes), None))
+        model.replace(marker, table)
 
 
 def _walk(model: OnnxModel, tensor: str, nodes: dict[str, OnnxNode], sources: dict[str, None]) -> None:
-    """Collect the elementwise nodes behind a tensor, in order, and the tensors they begin with."""
+    """Collect the elementwise nodes behind a tensor, in order, and the tensors they begin with; no constants."""
     tensor = model.origin(tensor)
-    if not tensor or tensor in nodes or is_scalar(model, tensor):
+    if not tensor or tensor in nodes or constant_of(model, tensor) is not None:
         return
     node = model.producer(tensor)
     if node is None or node.key not in ELEMENTWISE or len(node.outputs) != 1:
@@ -46,13 +57,53 @@ def _walk(model: OnnxModel, tensor: str, nodes: dict[str, OnnxNode], sources: di
     nodes[tensor] = node.with_(inputs=tuple(map(model.origin, node.inputs)))
 
 
-def is_scalar(model: OnnxModel, tensor: str) -> bool:
-    """True for a constant with one element, quantized or not."""
+def constant_of(model: OnnxModel, tensor: str) -> Array | None:
+    """A constant in front of its quantizer, if it has one; None for what is computed."""
     node = model.producer(tensor)
     if node is not None and node.domain == MARKERS:
         tensor = node.input(0)
+    return model.constant(tensor)
+
+
+def _constant_axes(model: OnnxModel, nodes: tuple[OnnxNode, ...], source: str) -> set[int | None]:
+    """The axes of the source along which constants of the nodes differ; None for any other shape of a constant."""
+    info = model.types.get(source)
+    shape = info.static_shape if info else None
+    axes: set[int | None] = set()
+    for node in nodes:
+        for name in node.inputs:
+            array = constant_of(model, name) if name else None
+            if array is not None and array.size != 1:
+                axes.add(_axis(node, array.shape, shape))
+    return axes
+
+
+def _axis(node: OnnxNode, constant: tuple[int, ...], shape: tuple[int, ...] | None) -> int | None:
+    """The only axis, behind the batch, along which the constant has as many numbers as the tensor has indices."""
+    if shape is None or len(constant) > len(shape):
+        return None
+    if node.key == "BatchNormalization":
+        axes = [1]
+    else:
+        axes = [len(shape) - len(constant) + at for at, size in enumerate(constant) if size > 1]
+    fits = len(axes) == 1 and 0 < axes[0] < len(shape) and shape[axes[0]] == max(constant)
+    return axes[0] if fits else None
+
+
+def _is_sum_or_product(model: OnnxModel, nodes: tuple[OnnxNode, ...]) -> bool:
+    """True for one Add, Sub or Mul of a tensor and a constant on a grid, which needs no table."""
+    rest = [node for node in nodes if node.key not in BOUNDS]
+    if len(rest) != 1 or rest[0].key not in ("Add", "Sub", "Mul"):
+        return False
+    return all(_on_one_grid(model, name) for name in rest[0].inputs if constant_of(model, name) is not None)
+
+
+def _on_one_grid(model: OnnxModel, tensor: str) -> bool:
+    node = model.producer(tensor)
+    if node is not None and node.domain == MARKERS:
+        return quantizer_of(node).params.axis is None
     array = model.constant(tensor)
-    return array is not None and array.size == 1
+    return array is not None and smallest_exponent(array) is not None
 
 
 def _on_grid(model: OnnxModel, tensor: str) -> bool:
