@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from elftools.elf.elffile import ELFFile
 
 from p4c.backend.toolchain import find_toolchain
@@ -15,6 +18,9 @@ STUBS = Path(__file__).parent / "stubs"
 SUPPORT = Path(__file__).parent.parent / "firmware" / "ports" / "sim" / "support.c"
 FLASH = 0x40000000
 PIE_SWITCH = 0x7F2
+
+GNU = "riscv64-unknown-elf-gcc"
+needs_cmake = pytest.mark.skipif(None in map(shutil.which, ("cmake", GNU)), reason=f"needs cmake and {GNU}")
 
 # As IDF 5.5 compiles, and then 6.
 DIALECTS = {5: "-std=gnu17", 6: "-std=gnu2x"}
@@ -86,3 +92,26 @@ def run_application(elf_bytes, chip_rev="v3", timing=None):
                 chip.write(segment["p_vaddr"], segment.data())
         chip.call(elf.header["e_entry"])
         return chip.uart_take().decode()
+
+
+CMAKE = """\
+cmake_minimum_required(VERSION 3.16)
+project(application C ASM)
+include({stubs}/cmake/idf.cmake)
+include_directories({folder} {stubs}/esp-idf {stubs}/libc)
+add_compile_options(-Og -march=rv32imafc_zicsr -mabi=ilp32f -ffreestanding -Wall -Wextra -Werror)
+"""
+
+
+def cmake_libraries(folder, components, *settings):
+    """The libraries that CMake makes of components by name, as IDF would build them at -Og; `settings` come first."""
+    lines = [CMAKE.format(stubs=STUBS, folder=folder), *settings]
+    for name, component in components.items():
+        lines += [f"set(COMPONENT_NAME {name})", f"add_subdirectory({component} {name})"]
+    (folder / "CMakeLists.txt").write_text("\n".join(lines) + "\n")
+    flags = ["-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY"]
+    flags += [f"-DCMAKE_{language}_COMPILER={GNU}" for language in ("C", "ASM")]
+    for command in (["cmake", "-B", "made", "-S", ".", *flags], ["cmake", "--build", "made"]):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return {path.name for path in (folder / "made").rglob("*.a")}

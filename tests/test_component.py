@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from io import BytesIO
 from pathlib import Path
 
@@ -15,12 +14,10 @@ import p4c
 from p4c.cli import main
 from p4c.runtime.simulator.timing import Timing
 
-from .exported import STUBS, build_application, defaults, run_application
+from .exported import GNU, build_application, cmake_libraries, defaults, needs_cmake, run_application
 from .models import shared
 from .test_c_api import compile_text
 from .test_cli_errors import error, snapshot
-
-GNU = "riscv64-unknown-elf-gcc"
 
 
 def export(source, name, **options):
@@ -203,30 +200,13 @@ def test_same_bytes_in_any_folder(folder):
     assert {name: (two / name).read_bytes() for name in files_of(two)} == before
 
 
-CMAKE = """\
-cmake_minimum_required(VERSION 3.16)
-project(application C ASM)
-include({stubs}/cmake/idf.cmake)
-include_directories({folder} {stubs}/esp-idf {stubs}/libc)
-add_compile_options(-Og -march=rv32imafc_zicsr -mabi=ilp32f -ffreestanding -Wall -Wextra -Werror)
-set(COMPONENT_NAME net)
-add_subdirectory({component} net)
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(None in map(shutil.which, ("cmake", GNU)), reason=f"needs cmake and {GNU}")
+@needs_cmake
 def test_cmake_builds_the_component(folder):
     """In a build with -Og, where the kernels' constants would not be folded, and from another folder."""
     component = export("small.onnx", "net")
     (folder / "sdkconfig.h").write_text("")
-    (folder / "CMakeLists.txt").write_text(CMAKE.format(stubs=STUBS, folder=folder, component=component))
-    settings = ["-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY"]
-    settings += [f"-DCMAKE_{language}_COMPILER={GNU}" for language in ("C", "ASM")]
-    for command in (["cmake", "-B", "made", "-S", ".", *settings], ["cmake", "--build", "made"]):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert list((folder / "made" / "net").glob("*.a"))
+    assert cmake_libraries(folder, {"net": component}) == {"libnet.a"}
 
 
 @pytest.mark.slow
