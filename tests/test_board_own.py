@@ -15,6 +15,7 @@ import pytest
 import p4c
 from p4c.compiler.errors import DeviceError, DeviceFault, InputError
 from p4c.runtime.board import session
+from p4c.runtime.board.link import RefusedError
 from p4c.runtime.board.packets import Command, Packet, encode
 from p4c.runtime.board.virtual import VirtualBoard
 
@@ -176,6 +177,24 @@ def test_faults_are_told_with_place_and_node(board, models):
         faulting(small, ILLEGAL).run(x, device=board)
     assert "Gemm_0" in caught.value.symbol
     np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
+
+
+def test_a_board_that_restarted_says_what_for(virtual, models):
+    """Boards that faults restart answer nothing to the run, and know no handle after it; the fault they remember."""
+    small = models["small"][0]
+    block = bytes(small.plan.input_bytes)
+    with p4c.connect(virtual.url) as board, board.load(faulting(small, ILLEGAL)) as hung:
+        with pytest.raises(RefusedError):
+            board.firmware.run(hung.session._loaded.handle, 3, block, 0, 1.0, "")
+        board.firmware.reset(2)
+        with pytest.raises(DeviceFault, match=r"illegal instruction 0x0+ .*; the board has restarted") as caught:
+            hung.session.run(block)
+        assert "Gemm_0" in caught.value.symbol
+        # It is told once. A model in the same place that is lost for another reason has not faulted.
+        other = board.load(small)
+        board.firmware.reset(2)
+        with pytest.raises(DeviceError, match=r"^the board has restarted and lost the model\n"):
+            other.session.run(block)
 
 
 def test_code_that_hangs_is_ended(board, models):

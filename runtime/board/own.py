@@ -82,12 +82,23 @@ class OwnFirmware(P4Jit):
         self.simulated = info.name.endswith(" sim")
         if not self.simulated:
             self.clock = self.facts.clock
+        # The number of the last fault that an error has told of.
+        self.told = 0
         # A little more, because a byte may be under way for a while.
         link.silence = 0.05 + 1.1 * self.facts.byte_timeout / 1000
 
     def reset(self, mode: int) -> None:
         """0: give back all memory, images go to the cache; 1: the cache too; 2: restart the chip as well."""
         self.numbered.request(Command.RESET, struct.pack("<I", mode))
+
+    def untold_fault(self, code: int) -> tuple[int, ...] | None:
+        """The words of FAULT where the last fault was in an image's code at this address and is not told yet."""
+        words = FAULT.unpack_from(self.numbered.request(Command.FAULT, answer=FAULT.size))
+        number, base = words[0], words[6]
+        if number in (0, self.told) or base != code:
+            return None
+        self.told = number
+        return words
 
     def load(self, program: Program, data: bytes, advance: Advance) -> LoadedImage:
         """Load an image file, but send nothing that the board still has. DeviceError says what does not fit."""
@@ -215,12 +226,17 @@ def run_error(error: RefusedError, program: Program, why: str) -> DeviceError:
         return DeviceError(f"the model did not finish in time: {why}", "please report this with the model")
     if error.code == ErrorCode.CANCELLED:
         return DeviceError("the run was cancelled", "run it again")
-    if error.code == ErrorCode.NO_HANDLE:
-        return DeviceError("the board has restarted and lost the model", "load it again")
     return error
 
 
-def fault_error(words: tuple[int, ...], program: Program) -> DeviceFault:
+def lost_error(fault: tuple[int, ...] | None, program: Program) -> DeviceError:
+    """The words for a model that is gone, where there was one because of a fault in its code."""
+    if fault is not None:
+        return fault_error(fault, program, "; the board has restarted and lost the model")
+    return DeviceError("the board has restarted and lost the model", "load it again")
+
+
+def fault_error(words: tuple[int, ...], program: Program, then: str = "") -> DeviceFault:
     """The words for a fault of a program's code: what, where, in which function and node."""
     _, cause, pc, value, ra, _, code, in_firmware = words[:8]
     place = "the firmware" if in_firmware else (program.symbolize(pc - code) if code and pc >= code else "")
@@ -228,7 +244,7 @@ def fault_error(words: tuple[int, ...], program: Program) -> DeviceFault:
     what = CAUSES.get(cause, f"faulted with cause {cause}, value {{value:#010x}}").format(value=value)
     where = f"{pc:#010x}{f' in {place}' if place else ''}{f', called from {caller}' if caller else ''}"
     advice = "please report this with the model; `p4c verify` on the simulator may tell more"
-    return DeviceFault(f"the program {what} (pc {where})", advice, pc=pc, address=value, symbol=place)
+    return DeviceFault(f"the program {what} (pc {where}){then}", advice, pc=pc, address=value, symbol=place)
 
 
 def identify(link: Link) -> P4Jit:

@@ -9,7 +9,8 @@ from ...compiler.errors import DeviceError
 from ...compiler.plan import Buffer
 from ..device import ALL_STEPS, Progress, RunResult, no_progress
 from .link import RefusedError
-from .own import RUN, OwnFirmware, run_error
+from .own import RUN, OwnFirmware, lost_error, run_error
+from .packets import ErrorCode
 from .program import Program
 from .session import check_loaded, time_limit
 
@@ -45,7 +46,7 @@ class OwnSession:
             block = input_block if self._fits else b""
             status, cycles, output = firmware.run(handle, steps, block, size, seconds, why)
         except RefusedError as error:
-            raise run_error(error, self._program, why) from error
+            raise self._ended(error, why) from error
         if status:
             raise DeviceError(f"the model returned status {status}", "please report this with the model")
         if not self._fits:
@@ -54,6 +55,15 @@ class OwnSession:
             what = f"the board gave {len(output):,} bytes of output, expected {image.output_bytes:,}"
             raise DeviceError(what, "flash the firmware that belongs to this version of p4c")
         return RunResult(output, cycles, None)
+
+    def _ended(self, error: RefusedError, why: str) -> DeviceError:
+        """The words for a run that did not come to its end. A board that faults restart knows no model any more."""
+        if error.code == ErrorCode.NO_HANDLE:
+            # An image's code is its first segment.
+            return lost_error(self._firmware.untold_fault(self._loaded.segments[0]), self._program)
+        if error.code == ErrorCode.FAULT and error.words:
+            self._firmware.told = error.words[0]
+        return run_error(error, self._program, why)
 
     def read(self, buffer: Buffer) -> bytes:
         """The bytes of a buffer as the last run left them."""
