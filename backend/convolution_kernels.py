@@ -142,7 +142,7 @@ def _conv2d_constants(call: Invocation) -> dict[str, Array | None]:
 
 def _pairs_constants(call: Invocation) -> dict[str, Array | None]:
     """Weights as [1][KH][KW + stride][IC][16]: lanes 0-7 are the first pixel's channels, lanes 8-15 the second's."""
-    weights, stride = call.constant(1), call.node.ints("strides")[1]
+    weights, stride = _ungrouped(call), call.node.ints("strides")[1]
     wide = np.zeros((LANES, *weights.shape[1:3], weights.shape[3] + stride), weights.dtype)
     wide[: len(weights), ..., : weights.shape[3]] = weights
     wide[LANES // 2 : LANES // 2 + len(weights), ..., stride:] = weights
@@ -155,7 +155,7 @@ def _pairs_constants(call: Invocation) -> dict[str, Array | None]:
 
 def _planar_constants(call: Invocation) -> dict[str, Array | None]:
     """Weights as [O/8 * 8][taps, padded to 16] in ONNX order of taps, each bias 16 times, shifts for each channel."""
-    weights = call.constant(1).reshape(call.operand(1).shape[0], -1)
+    weights = _ungrouped(call).reshape(call.operand(1).shape[0], -1)
     missing = -len(weights) % (LANES // 2)
     weights = np.pad(weights, ((0, missing), (0, -weights.shape[1] % LANES)))
     bias = np.repeat(np.pad(call.constant(2), (0, missing)), LANES)

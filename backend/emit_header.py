@@ -71,10 +71,10 @@ def _emit_border(out: CWriter, model: str, border: Border, name: str) -> None:
         out.line(f"#define {macro(model, name)}_ZERO_POINT {params.zero_point[0]}")
     else:
         scales = ", ".join(c_float(scale) for scale in params.scale)
-        out.line(f"#define {macro(model, name)}_SCALES {{{scales}}} /* per channel */")
+        out.line(f"#define {macro(model, name)}_SCALES {{{scales}}} /* along axis {params.axis} */")
     if border.bias is not None:
         biases = ", ".join(c_float(float(bias)) for bias in border.bias)
-        out.line("/* real = (float)stored * scale + bias[channel] */")
+        out.line(f"/* real = (float)stored * scale + bias[index of axis {border.bias_axis}] */")
         out.line(f"#define {macro(model, name)}_BIAS {{{biases}}}")
 
 

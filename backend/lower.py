@@ -101,7 +101,8 @@ def _output_borders(graph: Graph, problems: list[Problem]) -> list[Border]:
         if node is not None and node.op == "dequantize":
             bias = graph.constants[node.operands[1]].array if len(node.operands) > 1 else None
             value = node.operands[0]
-            borders.append(Border(name, value, graph.type_of(value), real=True, bias=bias))
+            type_, axis = graph.type_of(value), node.int("axis")
+            borders.append(Border(name, value, type_, real=True, bias=bias, bias_axis=axis))
         elif graph.type_of(name).quantized and node is not None:
             borders.append(Border(name, name, node.type, real=False))
         else:

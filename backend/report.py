@@ -53,7 +53,7 @@ def _border_json(plan: Plan, border: Border) -> dict[str, Any]:
     entry = {"name": border.name, "value": border.value, **type_json(border.type), "offset": buffer.offset}
     entry |= {"bytes": buffer.size, "real": border.real}
     if border.bias is not None:
-        entry["bias"] = border.bias.tolist()
+        entry |= {"bias": border.bias.tolist(), "bias_axis": border.bias_axis}
     return entry
 
 

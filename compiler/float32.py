@@ -54,6 +54,8 @@ def _node_doubts(graph: Graph, node: Node) -> Iterator[Problem]:
         yield Problem(what, advice, *place, warning=True)
     if node.op == "dequantize" and len(node.operands) > 1:
         source = graph.nodes[node.operands[0]]
+        while source.op in ("reshape", "transpose"):
+            source = graph.nodes[source.operands[0]]
         products = math.prod(graph.type_of(source.operands[0]).shape[1:])
         if source.op == "qfully_connected" and products > GEMM_BLOCK:
             what = f"the float bias of {products} products is no multiple of the accumulators' unit"

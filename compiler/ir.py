@@ -63,6 +63,11 @@ class QuantParams:
         exponents = self.exponents
         return exponents[0] if exponents is not None and self.axis is None else None
 
+    def is_step(self, value: float, low: int, high: int) -> bool:
+        """True when a per-tensor grid with integers low..high has a step at that real, or ends before it."""
+        step = float(np.float32(value)) / self.scale[0] + self.zero_point[0]
+        return not low <= step <= high or step == round(step)
+
     @property
     def symmetric(self) -> bool:
         """True when every zero point is 0."""

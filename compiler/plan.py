@@ -133,7 +133,7 @@ class Border:
     """One input or output as the host sees it.
 
     `name` is the ONNX tensor; `value` the stored value behind it, `type` its type. A float border is quantized by
-    `qmin`..`qmax` (input) or dequantized with `bias` added (output); `real` says which it is.
+    `qmin`..`qmax` (input) or dequantized with `bias` added along `bias_axis` (output); `real` says which it is.
     """
 
     name: str
@@ -143,6 +143,7 @@ class Border:
     qmin: int = 0
     qmax: int = 0
     bias: Array | None = None
+    bias_axis: int = 1
 
 
 @dataclass(frozen=True)

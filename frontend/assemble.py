@@ -47,6 +47,7 @@ def assemble(model: OnnxModel, graph: Graph, exponents: Mapping[str, int], probl
     # The first tensor that became a value is the one that names it.
     tensors = {value: tensor for tensor, value in reversed(ctx.values.items())}
     if not any(not problem.warning for problem in problems):
+        assert not ctx.poisoned, f"a problem of {sorted(ctx.poisoned)} was not noted"
         _finish_outputs(ctx, tensors)
         graph.remove_unused()
     return Assembled(graph, tensors, input_params, tuple(ctx.unquantized_inputs))

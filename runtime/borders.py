@@ -9,6 +9,7 @@ import numpy as np
 from ..compiler import numerics
 from ..compiler.errors import InputError
 from ..compiler.ir import Array, TensorType
+from ..compiler.ops.quantization import along
 from ..compiler.plan import Border, Plan
 
 
@@ -95,7 +96,7 @@ def dequantized(border: Border, stored: Array) -> Array:
         return stored
     reals = numerics.dequantize(stored, border.type)
     if border.bias is not None:
-        reals = reals + border.bias.reshape([-1] + [1] * (reals.ndim - 2))
+        reals = reals + along(border.bias, border.bias_axis, reals.ndim)
     return reals.astype(np.float32)
 
 

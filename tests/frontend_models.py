@@ -105,14 +105,16 @@ class ModelBuilder:
         *,
         opset: int = 18,
         dtype: int = TensorProto.FLOAT,
+        inputs: Mapping[str, Sequence[int]] | None = None,
     ) -> onnx.ModelProto:
-        """The model with the one input `x`; `output` names the outputs."""
+        """The model with the one input `x`, or with `inputs` of those shapes; `output` names the outputs."""
         outputs = [output] if isinstance(output, str) else output
+        declared = [(name, dtype, sizes) for name, sizes in (inputs or {"x": shape}).items()]
         unknown = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
         graph = helper.make_graph(
             self.nodes,
             "test",
-            [helper.make_tensor_value_info("x", dtype, shape)],
+            [helper.make_tensor_value_info(*item) for item in declared],
             [helper.make_value_info(name, unknown) for name in outputs],
             self.initializers,
         )

@@ -397,3 +397,14 @@ def test_first_layers_on_planar_rows(chip_rev):
         net.output(net.same("max_pool", y, kernel=pool, strides=steps))
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
     assert [step.kernel.name for step in model.plan.steps if step.node.op == "qconv2d"] == ["conv2d_planar_s8"] * 13
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_pairs_of_pixels_with_groups(chip_rev):
+    """Which random networks found wrong: few output channels in groups, on pixels without gaps."""
+    net = Net(29)
+    for channels, outputs, groups in ((32, 2, 2), (32, 8, 4), (16, 4, 2), (48, 6, 3)):
+        image = net.input(channels, 3, 5)
+        net.output(net.quantize(net.conv(image, outputs, groups=groups, pads=(0, 1, 0, 2), spread=20), 3))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert "conv2d_pairs_s8" in chosen(model)

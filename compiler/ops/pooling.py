@@ -57,8 +57,19 @@ def _check(node: Node, types: Types) -> Iterator[str]:
         yield f"the operand has a scale for each index of axis {params.axis}, which is pooled, expected one scale"
 
 
+def _check_max_pool(node: Node, types: Types) -> Iterator[str]:
+    yield from _check(node, types)
+    inside = max_pool(np.zeros((1, 1, *types[0].shape[2:]), np.float32), *_max_window(node))
+    if np.isneginf(inside).any():
+        yield "a window lies on padding alone, expected an element in each"
+
+
+def _max_window(node: Node) -> tuple[tuple[int, ...], ...]:
+    return tuple(node.ints(name) for name in ("kernel", "strides", "pads", "dilations"))
+
+
 def _evaluate(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
-    return max_pool(arrays[0], *(node.ints(name) for name in ("kernel", "strides", "pads", "dilations")))
+    return max_pool(arrays[0], *_max_window(node))
 
 
 WINDOW_ATTRS = {
@@ -73,7 +84,7 @@ MAX_POOL = OpDef(
     operands=("x",),
     attrs={**WINDOW_ATTRS, "dilations": AttrDef("ints", (1, 1), minimum=1)},
     infer=_infer,
-    check=_check,
+    check=_check_max_pool,
     evaluate=_evaluate,
 )
 

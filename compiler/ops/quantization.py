@@ -9,7 +9,7 @@ import numpy as np
 from .. import numerics
 from ..ir import Array, Node
 from ..text import list_text, type_text
-from .definition import OpDef, Types, keeps_order, same_shape
+from .definition import AttrDef, OpDef, Types, keeps_order, same_shape
 from .shifting import CLAMP_ATTRS, SHIFT_ATTRS, check_quantized, check_shift, shifted
 
 
@@ -37,23 +37,29 @@ QUANTIZE = OpDef(
 def _check_dequantize(node: Node, types: Types) -> Iterator[str]:
     if node.type.dtype != "f32" or types[0].params is None:
         yield f"{type_text(types[0])} -> {type_text(node.type)}, expected a quantized operand and an f32 result"
-    channels = types[0].shape[1:2]
+    channels = types[0].shape[node.int("axis") :][:1]
     if len(types) > 1 and (types[1].dtype != "f32" or types[1].shape != channels):
         yield f"the bias is {type_text(types[1])}, expected f32{list_text(channels)}"
     yield from keeps_order(node, types)
 
 
+def along(vector: Array, axis: int, rank: int) -> Array:
+    """A vector shaped so that it repeats along every other axis of a tensor of that rank."""
+    return vector.reshape([-1 if at == axis else 1 for at in range(rank)])
+
+
 def _evaluate_dequantize(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
     reals = numerics.dequantize(arrays[0], types[0])
     if len(arrays) > 1:
-        reals = reals + arrays[1].reshape([-1] + [1] * (reals.ndim - 2))
+        reals = reals + along(arrays[1], node.int("axis"), reals.ndim)
     return reals.astype(np.float32)
 
 
 DEQUANTIZE = OpDef(
     name="dequantize",
-    summary="float32(x - zero_point) * scale + bias[channel]; only at a graph's output, run by the host",
+    summary="float32(x - zero_point) * scale + bias[index of axis]; only at a graph's output, run by the host",
     operands=("x", "bias?"),
+    attrs={"axis": AttrDef("int", 1, minimum=0)},
     infer=same_shape,
     check=_check_dequantize,
     evaluate=_evaluate_dequantize,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from ..ir import LAYOUTS, Array, Node, QuantParams, TensorType
+from ..ir import LAYOUTS, Array, Attr, Node, QuantParams, TensorType
 from ..text import list_text
 from .definition import AttrDef, OpDef, OpError, Types, keeps_type, same_shape
 
@@ -17,11 +17,15 @@ def _reshaped(node: Node, types: Types) -> tuple[int, ...]:
 
 
 def _check_reshape(node: Node, types: Types) -> Iterator[str]:
-    yield from keeps_type(node, types)
     yield from _check_row(node, types)
-    axis = types[0].params.axis if types[0].params is not None else None
-    if axis is not None and node.type.shape[: axis + 1] != types[0].shape[: axis + 1]:
-        yield f"the operand has a scale for each index of axis {axis}, expected one scale or that axis kept in place"
+    params = types[0].params
+    if params is not None and params.axis is not None:
+        axis = moved_axis(types[0].shape, params.axis, "reshape", node.attrs)
+        if axis is None:
+            yield f"the operand has a scale for each index of axis {params.axis}, which is no axis of the result"
+            return
+        params = QuantParams(params.scale, params.zero_point, axis)
+    yield from keeps_type(node, [types[0].with_(params=params)])
 
 
 def _evaluate_reshape(node: Node, types: Types, arrays: Sequence[Array]) -> Array:
@@ -56,6 +60,21 @@ def moves_nothing(perm: Sequence[int], operand: TensorType, result: TensorType) 
     orders = [_axes_in_memory(operand), [perm[axis] for axis in _axes_in_memory(result)]]
     before, after = ([axis for axis in order if operand.shape[axis] > 1] for order in orders)
     return before == after
+
+
+def moved_axis(shape: Sequence[int], axis: int, op: str, attrs: Mapping[str, Attr]) -> int | None:
+    """Where an axis of a tensor of that shape is after an op that moves elements; None where it is none."""
+    if op == "transpose":
+        perm = attrs["perm"]
+        assert isinstance(perm, tuple)
+        return perm.index(axis)
+    if op != "reshape":
+        return axis
+    target = attrs["shape"]
+    assert isinstance(target, tuple)
+    before = math.prod(shape[:axis])
+    fits = (at for at, size in enumerate(target) if size == shape[axis] and math.prod(target[:at]) == before)
+    return next(fits, None)
 
 
 def _axes_in_memory(type_: TensorType) -> list[int]:

@@ -12,7 +12,6 @@ tensor are in shift_ops.py, softmax is in softmax_form.py.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,11 +20,19 @@ import numpy as np
 from .. import numerics
 from ..errors import ModelError, Problem
 from ..float32 import GEMM_BLOCK, tie_channels
-from ..ir import Array, Constant, Graph, Node, QuantParams, TensorType
+from ..ir import Array, Constant, Graph, Node, TensorType
 from ..ops.shifting import MAX_SHIFT
 from . import shift_ops, softmax_form
 from .integer_problems import operand_problems, problem, result_problems, unquantized_problem
 from .prove_accumulators import value_range
+from .unquantized_outputs import (
+    accumulator_params,
+    channel_axis,
+    give_accumulators,
+    moves_to_output,
+    on_grid,
+    whole_bias,
+)
 
 # What finds the problems of a node, and what replaces a node without any; both take the graph and the node.
 Form = tuple[Callable[[Graph, Node], list[Problem]], Callable[[Graph, Node], None]]
@@ -77,9 +84,16 @@ def _problems(graph: Graph, node: Node) -> list[Problem]:
             found.append(problem(node, f"the {role} computed, expected a constant", "store it in the file", operand))
     found += result_problems(node)
     # Accumulators that only leave the network stay integers; the host makes them reals.
-    if not found and node.type.params is None and graph.users(node.name):
+    if not found and node.type.params is None and not _may_leave(graph, node):
         found.append(unquantized_problem(graph, node))
     return found or [*_shift_problems(graph, node), *_bias_problems(graph, node)]
+
+
+def _may_leave(graph: Graph, node: Node) -> bool:
+    """True for reals that only an output takes, whose channels lie along an axis there if that matters."""
+    moves = moves_to_output(graph, node)
+    alike = len(set(accumulator_exponents(graph, node).tolist())) == 1 and on_grid(bias_units(graph, node))
+    return moves is not None and (alike or channel_axis(node, moves) is not None)
 
 
 def _shift_problems(graph: Graph, node: Node) -> Iterator[Problem]:
@@ -189,17 +203,13 @@ def _float32_ties(graph: Graph, node: Node, units: Array) -> tuple[int, ...]:
 
 
 def _convert_unquantized(result: Graph, node: Node, units: Array) -> None:
-    exponents = accumulator_exponents(result, node)
-    uniform = len(set(exponents.tolist())) == 1
-    scale = tuple(math.ldexp(1.0, -e) for e in (exponents[:1] if uniform else exponents).tolist())
-    params = QuantParams(scale, (0,) * len(scale), None if uniform else 1)
-    on_grid = bool(np.all(units == np.rint(units)) and np.all(np.abs(units) < 2**31))
-    whole = units.astype(np.int32) if on_grid else np.zeros(len(units), np.int32)
-    bias = _vector(result, f"{node.name}.bias", "i32", whole)
-    name, type_ = result.free_name(f"{node.name}.acc"), TensorType("i32", node.type.shape, params)
-    acc = result.insert_before(node.name, _integer(node, name, type_, [bias]))
-    operands = (acc,) if on_grid else (acc, _float_bias(result, node))
-    result.nodes[node.name] = Node(node.name, "dequantize", operands, node.type, {}, node.loc)
+    moves, exponents = moves_to_output(result, node), accumulator_exponents(result, node)
+    assert moves is not None
+    bias = _vector(result, f"{node.name}.bias", "i32", whole_bias(units))
+    name = node.name if moves else result.free_name(f"{node.name}.acc")
+    acc = TensorType("i32", node.type.shape, accumulator_params(exponents, 1))
+    float_bias = [] if on_grid(units) else [_float_bias(result, node)]
+    give_accumulators(result, node, _integer(node, name, acc, [bias]), moves, exponents, float_bias)
 
 
 def _float_bias(result: Graph, node: Node) -> str:

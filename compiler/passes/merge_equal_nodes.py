@@ -4,7 +4,8 @@
 %b = quantize(%x) : i8[1,8] q(e=4)    =>    %y = add(%a, %a)
 %y = add(%a, %b)
 
-An output keeps its own node, and with it its name.
+An output keeps its own node, and with it its name. Layers of reals stay apart: their quantizers may differ, and each
+can only be folded into a layer of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def merge_equal_nodes(graph: Graph) -> Graph:
         node = graph.nodes[name]
         key = (node.op, node.operands, tuple(sorted(node.attrs.items())), node.type)
         kept = first.setdefault(key, name)
-        if kept != name and name not in graph.outputs:
+        if kept != name and node.type.quantized and name not in graph.outputs:
             graph.replace_uses(name, kept)
             del graph.nodes[name]
     graph.remove_unused()

@@ -8,7 +8,7 @@ from ...compiler.ir import QuantParams
 from ..context import Context
 from ..onnx_model import OnnxNode
 from .definition import Importer
-from .windows import Window, emit_on_image, image_operand, read_window
+from .windows import Window, check_elements, emit_on_image, image_operand, read_window
 
 
 def import_max_pool(ctx: Context, node: OnnxNode) -> None:
@@ -17,6 +17,7 @@ def import_max_pool(ctx: Context, node: OnnxNode) -> None:
         ctx.fail(node, "gives the indices of the maxima too, expected one output", "Leave the indices out.")
     window = _pool_window(ctx, node)
     x = image_operand(ctx, node, ctx.operand(node, 0))
+    check_elements(ctx, node, window, ctx.type_of(node, 0).shape[2:])
     type_ = ctx.graph.type_of(x)
     emit_on_image(
         ctx,
@@ -46,6 +47,8 @@ def import_average_pool(ctx: Context, node: OnnxNode) -> None:
     if window.dilations != (1, 1):
         what = f"has dilations {list(window.dilations)}, expected [1, 1]"
         ctx.fail(node, what, "Use an average pool without dilation.")
+    if not node.attrs.get("count_include_pad", 0):
+        check_elements(ctx, node, window, ctx.type_of(node, 0).shape[2:])
     counted = window.declared_pads if node.attrs.get("count_include_pad", 0) else (0, 0, 0, 0)
     # The end padding may be declared larger than the windows reach.
     counted = tuple(map(min, counted, window.pads))

@@ -87,6 +87,18 @@ def _ceil_pads(
     return (*pads[:2], *ends)
 
 
+def check_elements(ctx: Context, node: OnnxNode, window: Window, sizes: tuple[int, ...]) -> None:
+    """Every window of a pool over those sizes must have an element: padding alone has no maximum or mean."""
+    for size, axis in zip(reversed(sizes), (1, 0), strict=False):
+        before, after = window.pads[axis], window.pads[axis + 2]
+        kernel, dilation = window.kernel[axis], window.dilations[axis]
+        last = size + before + after - (kernel - 1) * dilation - 1
+        starts = range(-before, last - before + 1, window.strides[axis])
+        if not all(any(0 <= start + tap * dilation < size for tap in range(kernel)) for start in starts):
+            what = "has a window that lies on padding alone, expected an element of the input in each"
+            ctx.fail(node, what, "Use smaller pads, or a smaller dilation.")
+
+
 def image_operand(ctx: Context, node: OnnxNode, value: str) -> str:
     """A value [N, C, H, W], or one [N, C, L] as an image of height 1."""
     type_ = ctx.graph.type_of(value)

@@ -11,7 +11,7 @@ from ...compiler.ir import Array
 from ..onnx_model import OnnxModel, OnnxNode
 from ..quantizer import FLOAT_MODEL, Quantizer, poison_marker, quantize_marker
 
-# Layers whose second operand is weights.
+# Layers with weights.
 LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 
 
@@ -22,19 +22,25 @@ def recover_folded_weights(model: OnnxModel, problems: list[Problem]) -> None:
     """
     markers: dict[str, str] = {}
     for node in list(model.live_nodes()):
-        tensor = node.input(1)
+        index = _weights_index(model, node)
+        tensor = node.input(index)
         array = model.constant(tensor) if node.key in LAYERS and tensor not in markers else None
         if array is None or array.dtype.kind != "f":
             if node.key in LAYERS and tensor in markers:
-                model.replace(node, _taking(node, markers[tensor]))
+                model.replace(node, _taking(node, index, markers[tensor]))
             continue
         marker = _recover(model, node, tensor, array, problems)
         markers[tensor] = marker.output
-        model.replace(node, marker, _taking(node, marker.output))
+        model.replace(node, marker, _taking(node, index, marker.output))
 
 
-def _taking(node: OnnxNode, weights: str) -> OnnxNode:
-    return node.with_(inputs=(node.inputs[0], weights, *node.inputs[2:]))
+def _weights_index(model: OnnxModel, node: OnnxNode) -> int:
+    """Which operand the weights are: the second one, or the first of a MatMul with a constant on the left."""
+    return 0 if node.key == "MatMul" and model.constant(node.input(0)) is not None else 1
+
+
+def _taking(node: OnnxNode, index: int, weights: str) -> OnnxNode:
+    return node.with_(inputs=(*node.inputs[:index], weights, *node.inputs[index + 1 :]))
 
 
 def _recover(model: OnnxModel, node: OnnxNode, tensor: str, array: Array, problems: list[Problem]) -> OnnxNode:

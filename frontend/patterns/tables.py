@@ -5,9 +5,12 @@ Constants are numbers, or have one for each index of one axis of the tensor, suc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...compiler.ir import Array
+from ...compiler.numerics import dtype_range
 from ..onnx_model import MARKERS, OnnxModel, OnnxNode
-from ..quantizer import quantizer_of, table_marker
+from ..quantizer import Quantizer, quantizer_of, table_marker
 from .folded_weights import smallest_exponent
 
 _OPERATORS = """
@@ -21,8 +24,11 @@ _OPERATORS = """
 ELEMENTWISE = frozenset(_OPERATORS.split())
 # These alone need no table: they become the bounds of a quantizer, or vanish.
 BOUNDS = frozenset({"Relu", "Clip", "Cast", "Dropout"})
-# Operators behind which a tensor still lies on its quantizer's grid.
-MOVES = frozenset({"MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"})
+# Operators whose result lies on the grid of what they take, all of it for a Concat.
+_GRID_KEEPING = """
+    MaxPool GlobalMaxPool ReduceMax Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Pad Concat
+"""
+GRID_KEEPING = frozenset(_GRID_KEEPING.split()) | BOUNDS
 
 
 def recognize_tables(model: OnnxModel) -> None:
@@ -34,7 +40,7 @@ def recognize_tables(model: OnnxModel) -> None:
         sources: dict[str, None] = {}
         _walk(model, marker.input(0), nodes, sources)
         source = next(iter(sources), "")
-        if len(sources) != 1 or {node.key for node in nodes.values()} <= BOUNDS or not _on_grid(model, source):
+        if len(sources) != 1 or not _on_grid(model, source) or _are_bounds(model, nodes.values(), source):
             continue
         axes = _constant_axes(model, tuple(nodes.values()), source)
         if len(axes) > 1 or None in axes or (axes and _is_sum_or_product(model, tuple(nodes.values()))):
@@ -108,8 +114,42 @@ def _on_one_grid(model: OnnxModel, tensor: str) -> bool:
 
 def _on_grid(model: OnnxModel, tensor: str) -> bool:
     """True for a tensor behind a quantizer, or an input, which may get one from the options."""
+    if model.constant(tensor) is not None:
+        return False
     node = model.producer(tensor)
-    while node is not None and node.key in MOVES:
-        tensor = node.input(0)
-        node = model.producer(tensor)
-    return model.constant(tensor) is None and (node is None or node.domain == MARKERS)
+    if node is None or node.domain == MARKERS:
+        return True
+    return node.key in GRID_KEEPING and all(_on_grid(model, name) for name in _taken(node))
+
+
+def _taken(node: OnnxNode) -> tuple[str, ...]:
+    """What an operator of GRID_KEEPING takes elements from."""
+    return node.inputs if node.key == "Concat" else node.inputs[:1]
+
+
+def _are_bounds(model: OnnxModel, nodes: Iterable[OnnxNode], source: str) -> bool:
+    """True for nodes that only bound the source, at steps of its grid or beyond its ends."""
+    quantizer = _quantizer_before(model, source)
+    return all(
+        node.key in BOUNDS and (node.key != "Clip" or _clips_on_grid(model, node, quantizer)) for node in nodes
+    )
+
+
+def _clips_on_grid(model: OnnxModel, node: OnnxNode, quantizer: Quantizer | None) -> bool:
+    if quantizer is None:
+        return True
+    bounds = (model.constant(name) for name in node.inputs[1:3] if name)
+    numbers = [float(bound.reshape(())) for bound in bounds if bound is not None and bound.size == 1]
+    return all(quantizer.params.is_step(number, *dtype_range(quantizer.dtype)) for number in numbers)
+
+
+def _quantizer_before(model: OnnxModel, tensor: str) -> Quantizer | None:
+    """The quantizer on whose grid a tensor lies; None for a bare input, and for a Concat of several grids."""
+    node = model.producer(tensor)
+    if node is None or node.domain == MARKERS:
+        return quantizer_of(node) if node is not None and "quantizer" in node.attrs else None
+    if node.key not in GRID_KEEPING:
+        return None
+    first, *others = (_quantizer_before(model, name) for name in _taken(node))
+    same = first is not None and all(other is not None and other.params == first.params for other in others)
+    return first if same else None
