@@ -1,8 +1,8 @@
-"""Many random networks on the simulated chip: python -m tests.random_campaign FIRST_SEED BATCHES, from the repository.
+"""Many random networks on the simulated chip: `python -m tests.random_campaign FIRST_SEED BATCHES` in the repository.
 
-Each batch of 16 networks is one model; all are compared with onnxruntime on the chip of revision v3, every fourth on v1
-and without SIMD too. Batches that differ, or that p4c refuses, are printed with their seed, and the counts at the end.
-docs/random-networks.md holds the figures of a long run.
+Each batch of 16 networks is one model. All are compared with onnxruntime on the chip of revision v3, every fourth on
+v1 and without SIMD too. Batches that differ, or that p4c refuses, are printed with their seed, and the counts at the
+end. docs/random-networks.md holds the figures of a long run.
 """
 
 from __future__ import annotations
