@@ -110,6 +110,7 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
     if options.dump_ir and options.dump_ir not in PASS_NAMES:
         raise InputError(f"there is no pass {options.dump_ir!r}", f"the passes are {', '.join(PASS_NAMES)}")
     dumps: dict[str, bytes] = {}
+    warnings: tuple[Problem, ...] = ()
 
     def observe(stage: Stage) -> None:
         if options.dump_ir is not None and options.dump_ir in ("", stage.name):
@@ -126,7 +127,6 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
                 what = f"the graph stands after {after} already, so there is nothing to dump after {options.dump_ir}"
                 raise InputError(what, "Name a later pass, or compile the model that this was dumped from.")
             name, oracle = graph.name, None
-            warnings: tuple[Problem, ...] = ()
         else:
             imported = _import(source, options)
             graph, after, name = imported.graph, PASS_NAMES[0], source.stem
@@ -135,7 +135,10 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
         integer = run_passes(graph, observe, after=after)
         plan = lower(integer, ESP32P4, pie=options.pie, ram_budget=options.ram_budget)
     except ModelError as error:
-        raise ModelError([*error.problems, *further_problems(error)], file=error.file or str(source)) from error
+        further = further_problems(error)
+        problems = [*error.problems, *(problem for problem in further if not problem.warning)]
+        doubtful = [*warnings, *error.warnings, *(problem for problem in further if problem.warning)]
+        raise ModelError(problems, file=error.file or str(source), warnings=doubtful) from error
     return Planned(name, plan, oracle, (*warnings, *doubts(integer), *crowded(plan)), dumps)
 
 
@@ -149,14 +152,15 @@ def crowded(plan: Plan) -> list[Problem]:
 
 
 def further_problems(error: ModelError) -> list[Problem]:
-    """What the stages behind a failed one find wrong with the rest of the model.
+    """What the stages behind a failed one find wrong with the rest of the model, and what is doubtful in it.
 
     What they say of reals is left out: it mostly follows from a quantizer that has been missed before.
     """
     if error.rest is None:
         return []
     try:
-        lower(run_passes(error.rest, lambda stage: None, after=error.after), ESP32P4)
+        integer = run_passes(error.rest, lambda stage: None, after=error.after)
+        lower(integer, ESP32P4)
     except ModelError as later:
         named = {(problem.node, problem.tensor) for problem in error.problems}
         reals = {name for name in (*error.rest.inputs, *error.rest.nodes) if not error.rest.type_of(name).quantized}
@@ -165,7 +169,7 @@ def further_problems(error: ModelError) -> list[Problem]:
     except (IRError, RuntimeError):
         # The rest is no graph that anybody made.
         return []
-    return []
+    return doubts(integer)
 
 
 def _import(source: Path, options: Options) -> Imported:

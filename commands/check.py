@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from ..compiler.errors import ModelError, Problem
 from .arguments import compile_options, model_arguments
-from .messages import print_error, print_warnings
+from .messages import print_findings
 
 HELP = "name everything unsupported or doubtful in a model, at once"
 
@@ -28,18 +29,33 @@ def run(options: argparse.Namespace) -> int:
     try:
         planned = plan_model(options.model, compile_options(options))
     except ModelError as error:
-        print_error(error, as_json=False)
-        if options.json:
-            print_check(options.model, error.problems)
+        found = (*error.problems, *error.warnings)
+        _print(options, found)
+        if not options.json:
+            verdict = f"does not compile: {counted(len(error.problems), 'problem')}"
+            print(f"{options.model}: {verdict}{_doubts(error.warnings)}", file=sys.stderr)
         return error.exit_status
-    if options.json:
-        print_check(options.model, planned.warnings)
-        return 0
-    print_warnings(planned.warnings)
-    count = len(planned.warnings)
-    doubts = f", {count} warning{'s' * (count > 1)}" if count else ""
-    print(f"{options.model}: compiles, {len(planned.plan.steps)} layers{doubts}")
+    _print(options, planned.warnings)
+    if not options.json:
+        print(f"{options.model}: compiles, {len(planned.plan.steps)} layers{_doubts(planned.warnings)}")
     return 0
+
+
+def _print(options: argparse.Namespace, problems: Sequence[Problem]) -> None:
+    """All that was found: for people on stderr, for programs on stdout."""
+    if options.json:
+        print_check(options.model, problems)
+    else:
+        print_findings(str(options.model), problems, verbose=options.verbose)
+
+
+def counted(count: int, what: str) -> str:
+    """`1 problem`, `2 problems`."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _doubts(warnings: Sequence[Problem]) -> str:
+    return f", {counted(len(warnings), 'warning')}" if warnings else ""
 
 
 def print_check(model: Path, problems: Sequence[Problem]) -> None:

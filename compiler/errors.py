@@ -13,6 +13,7 @@ P4CError                the user's or the hardware's failure; anything else that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,6 +53,32 @@ class Problem:
         return f"{where}{self.what}\n  help: {sentence(self.advice)}"
 
 
+@dataclass(frozen=True)
+class ProblemGroup:
+    """Problems that say the same but for names and numbers, in their order."""
+
+    problems: tuple[Problem, ...]
+
+    @property
+    def first(self) -> Problem:
+        """The one that stands for all."""
+        return self.problems[0]
+
+
+def grouped(problems: Sequence[Problem]) -> list[ProblemGroup]:
+    """Problems that are alike put together, each group where its first one stands."""
+    groups: dict[tuple[bool, str, str], list[Problem]] = {}
+    for problem in problems:
+        key = (problem.warning, _template(problem.what), _template(problem.advice))
+        groups.setdefault(key, []).append(problem)
+    return [ProblemGroup(tuple(alike)) for alike in groups.values()]
+
+
+def _template(text: str) -> str:
+    """A sentence without its names and numbers."""
+    return re.sub(r'"[^"]*"|[-+]?\b\d[\d,.]*(e[-+]?\d+)?', "…", text)
+
+
 def sentence(text: str) -> str:
     """`text` with a capital in front and a stop behind."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
@@ -66,6 +93,8 @@ class P4CError(Exception):
         if isinstance(what, str):
             what = Problem(what, advice)
         self.problems: tuple[Problem, ...] = (what,) if isinstance(what, Problem) else tuple(what)
+        # What is doubtful besides, of a model with problems.
+        self.warnings: tuple[Problem, ...] = ()
         self.file = file
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
@@ -75,7 +104,7 @@ class InputError(P4CError):
 
 
 class ModelError(InputError):
-    """One or more problems of a model.
+    """One or more problems of a model, and the `warnings` that there are besides.
 
     `rest` is the graph in which an input stands for each value that has a problem, so that what comes after the pass
     `after` can find more of them; None where nothing is left to look at.
@@ -88,9 +117,10 @@ class ModelError(InputError):
         file: str = "",
         rest: Graph | None = None,
         after: str = "import",
+        warnings: Sequence[Problem] = (),
     ) -> None:
         super().__init__(problems, file=file)
-        self.rest, self.after = rest, after
+        self.rest, self.after, self.warnings = rest, after, tuple(warnings)
 
 
 class IRError(InputError):

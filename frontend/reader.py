@@ -53,7 +53,8 @@ def import_model(source: Path | bytes, options: ImportOptions = ImportOptions())
     found = tuple(dict.fromkeys(problems))
     errors = [problem for problem in found if not problem.warning]
     if errors:
-        raise ModelError(errors, file=_file(source), rest=_rest(result.graph))
+        warnings = [problem for problem in found if problem.warning]
+        raise ModelError(errors, file=_file(source), rest=_rest(result.graph), warnings=warnings)
     return Imported(result.graph, proto, found, result.tensors, result.input_params)
 
 

@@ -20,7 +20,8 @@ def errors(capsys, *command, status=2):
     out, err = capsys.readouterr()
     assert "Traceback" not in err
     assert "bug of p4c" not in err
-    lines = [line for line in err.splitlines() if not line.endswith(" problems")]
+    # `check` wraps lines.
+    lines = [line for line in err.replace("\n    ", " ").splitlines() if not line.endswith(" problems")]
     facts = [line.removeprefix("p4c: error: ") for line in lines if line.startswith("p4c: error: ")]
     advice = [line for line in lines if line.startswith("  help: ")]
     assert len(facts) == len(advice) >= 1, err
@@ -135,6 +136,34 @@ def test_all_problems_of_all_stages_in_one_run(folder, capsys):
     assert main(["faulty.onnx", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["schema"] == "p4c.error/1"
     assert not (folder / "faulty.p4c").exists()
+
+
+def test_check_shows_warnings_beside_errors_and_groups_what_is_alike(folder, capsys):
+    """A folded weight is a warning; three quantizers off the powers of two are one entry that counts them."""
+    net = OnnxNet()
+    x = net.quantize(net.input((1, 2, 6, 6)), 4)
+    folded = net.constant((np.arange(-9, 9).reshape(1, 2, 3, 3) / 64).astype(np.float32), "folded.weight")
+    net.output(net.quantize(net.node("Conv", [x, folded]), 3), "folded")
+    for number in range(3):
+        scale = [net.constant(np.float32(0.3 + number)), net.constant(np.int8(0))]
+        y = net.node("DequantizeLinear", [net.node("QuantizeLinear", [net.conv(x, 2, 3), *scale]), *scale])
+        net.output(y, f"y{number}")
+    net.save("several.onnx")
+    assert main(["check", "several.onnx"]) == 2
+    err = capsys.readouterr().err
+    assert all(len(line) <= 100 for line in err.splitlines())
+    entries = err.replace("\n    ", " ").splitlines()
+    assert [line.split(": ")[1] for line in entries if line.startswith("p4c: ")] == ["error", "warning"]
+    assert entries[0].endswith("expected int8, 2^-e and 0")
+    assert entries[1] == "  also: the like, with other names or numbers, 2 times more: Conv_2, Conv_3"
+    assert "no exponent" in entries[3]
+    assert entries[-1] == "several.onnx: does not compile: 3 problems, 1 warning"
+    # For programs every one of them.
+    assert main(["check", "several.onnx", "--json"]) == 2
+    listed = json.loads(capsys.readouterr().out)["problems"]
+    assert [problem["warning"] for problem in listed] == [False] * 3 + [True]
+    assert main(["several.onnx"]) == 2
+    assert capsys.readouterr().err.count("p4c: warning: ") == 1
 
 
 def test_good_parts_of_a_faulty_model_bring_no_problem(folder, capsys):

@@ -26,11 +26,12 @@ def operand_problems(graph: Graph, node: Node, operands: Sequence[str]) -> list[
         elif type_.dtype != "i8" or not type_.params.symmetric:
             zero_point = next(filter(None, type_.params.zero_point), 0)
             what = f"the operand is {type_.dtype} with zero point {zero_point}, expected int8 with 0"
-            found.append(problem(node, what, "quantize symmetrically to int8", operand))
+            advice = "quantize symmetrically to int8 (zero point 0, for instance ActivationSymmetric in onnxruntime)"
+            found.append(problem(node, what, advice, operand))
         elif type_.params.exponents is None:
             scale = next(scale for scale in type_.params.scale if math.frexp(scale)[0] != 0.5)
             what = f"the scale {scale!r} is no power of two"
-            found.append(problem(node, what, "export with power-of-two scales", operand))
+            found.append(problem(node, what, scale_advice(scale), operand))
     return found
 
 
@@ -40,7 +41,14 @@ def result_problems(node: Node) -> list[Problem]:
     if params is None or (params.exponent is not None and params.symmetric and node.type.dtype == "i8"):
         return []
     what = f"the output is {node.type.dtype} with scale {params.scale[0]!r} and zero point {params.zero_point[0]}"
-    return [problem(node, what + ", expected int8, 2^-e and 0", "export with power-of-two scales", node.name)]
+    advice = f"quantize symmetrically to int8; {scale_advice(params.scale[0])}"
+    return [problem(node, what + ", expected int8, 2^-e and 0", advice, node.name)]
+
+
+def scale_advice(scale: float) -> str:
+    """What to make of a scale: the smallest power of two that loses no range."""
+    mantissa, exponent = math.frexp(scale)
+    return f"train with power-of-two scales, here 2^{exponent - (mantissa == 0.5)}"
 
 
 def unquantized_problem(graph: Graph, node: Node) -> Problem:
