@@ -23,6 +23,7 @@ EXAMPLES = """\
 examples:
   p4c model.onnx                                    compile into model.p4c/
   p4c check model.onnx                              name everything unsupported
+  p4c summary model.onnx                            layers, shapes, scales, MACs
   p4c run model.onnx --input x.npy -o y.npy         run on the simulated chip
   p4c verify model.onnx --data test.npz             compare with onnxruntime
   p4c profile model.onnx                            estimated cycles per layer

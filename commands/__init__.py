@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from . import board, check, compile, devices, doctor, inspect, ops, profile, run, verify
+from . import board, check, compile, devices, doctor, inspect, ops, profile, run, summary, verify
 
 
 class Command(Protocol):
@@ -26,6 +26,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "compile": compile,
     "check": check,
+    "summary": summary,
     "run": run,
     "verify": verify,
     "profile": profile,

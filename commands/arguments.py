@@ -22,7 +22,7 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--name", default="", help="name of the model in C, default the file's stem")
     add("--toolchain", default="zig", metavar="NAME", help="zig (default), or a GNU riscv gcc on PATH by its name")
     add("--chip-rev", metavar="REV", help="v3 for chips from v3.0, v1 for older ones; default the board's, or v3")
-    add("--input-dim", action="append", default=[], metavar="NAME=SIZE", help="size of a symbolic dimension")
+    input_dim_argument(parser)
     add("--input-exponent", action="append", default=[], metavar="[NAME=]E", help="quantize an input by 2^-E")
     add("--calibrate", type=Path, metavar="FILE", help="pick the input exponent from this data")
     add("--normalize", metavar="M..,S..", help="pixels to inputs: (x/255 - mean)/std per channel, or none")
@@ -31,6 +31,12 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-pie", action="store_true", help="use scalar kernels only, without the vector unit")
     add("-v", "--verbose", action="store_true", help="say more")
     add("--json", action="store_true", help="machine-readable output")
+
+
+def input_dim_argument(parser: argparse.ArgumentParser) -> None:
+    """--input-dim, of the commands that read a model."""
+    text = "size of a symbolic dimension"
+    parser.add_argument("--input-dim", action="append", default=[], metavar="NAME=SIZE", help=text)
 
 
 def device_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +85,11 @@ def _pairs(flag: str, texts: Sequence[str], *, nameless: bool) -> dict[str, int]
     return pairs
 
 
+def sizes_of(options: argparse.Namespace) -> dict[str, int]:
+    """What --input-dim says."""
+    return _pairs("--input-dim", options.input_dim, nameless=False)
+
+
 def compile_options(options: argparse.Namespace) -> Options:
     """The driver's options from the command line."""
     from ..driver import Options
@@ -88,7 +99,7 @@ def compile_options(options: argparse.Namespace) -> Options:
         name=options.name,
         toolchain=options.toolchain,
         chip_rev=options.chip_rev or "v3",
-        input_dims=_pairs("--input-dim", options.input_dim, nameless=False),
+        input_dims=sizes_of(options),
         input_exponents=_pairs("--input-exponent", options.input_exponent, nameless=True),
         calibrate=options.calibrate,
         normalize=None if options.normalize is None else Normalization.parse(options.normalize),

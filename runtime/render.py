@@ -191,7 +191,7 @@ def print_profile(result: Profile, *, verbose: bool = False) -> None:
     out = console()
     titles = ("layer", "kernel", ">MACs", ">cycles", ">MAC/c", ">of 8", ">code B", ">memory", ">other")
     rows = [_profile_row(layer) for layer in result.layers]
-    out.print(_table(titles, rows))
+    out.print(plain_table(titles, rows))
     if verbose:
         out.print("\n".join(["", *dict.fromkeys(_choice(layer) for layer in result.layers)]), markup=False)
     total = result.total
@@ -225,7 +225,7 @@ def print_measured(result: Measured) -> None:
         work = (f"{layer.step.macs:,}", f"{layer.cycles:,}", f"{layer.macs_per_cycle:.2f}")
         rows.append([name, layer.step.kernel.name, *work])
     unit = "instruction" if "instructions" in result.counts else "cycle"
-    out.print(_table(("layer", "kernel", ">MACs", f">{unit}s", f">MAC/{unit}"), rows))
+    out.print(plain_table(("layer", "kernel", ">MACs", f">{unit}s", f">MAC/{unit}"), rows))
     macs = sum(layer.step.macs for layer in result.layers)
     out.print(f"\ntotal {result.total_cycles:,} {unit}s, {macs / max(result.total_cycles, 1):.2f} MAC/{unit}")
     out.print(f"{result.counts}, on {result.device}", markup=False)
@@ -258,22 +258,22 @@ def print_inspection(inspection: Inspection) -> None:
         out.print(f"image for chip revision {chip_revision_name(image)}, hash {image.model_hash.hex()[:16]}")
         out.print(f"entry at {image.entry_offset:#x}, {image.steps} layers, stack {image.stack_bytes:,} B\n")
         rows = [(s.kind, s.region, f"{s.size:,}", f"{len(s.data):,}", str(s.alignment)) for s in image.segments]
-        out.print(_table(("segment", "memory", ">bytes", ">loaded", ">alignment"), rows))
+        out.print(plain_table(("segment", "memory", ">bytes", ">loaded", ">alignment"), rows))
         out.print()
         places = [
             (what, f"{start:#010x}", f"{start + size:#010x}", f"{size:,}") for what, start, size in memory_map(image)
         ]
-        out.print(_table(("on the simulator", ">from", ">to", ">bytes"), places))
+        out.print(plain_table(("on the simulator", ">from", ">to", ">bytes"), places))
     if inspection.elf is not None:
         out.print()
         sections = [(s.name, f"{s.address:#010x}", f"{s.size:,}", s.flags) for s in inspection.sections]
-        out.print(_table(("section", ">address", ">bytes", "flags"), sections))
+        out.print(plain_table(("section", ">address", ">bytes", "flags"), sections))
         out.print()
         functions = [(f.name, f"{f.address:#010x}", f"{f.size:,}") for f in inspection.functions]
-        out.print(_table(("function", ">address", ">bytes"), functions))
+        out.print(plain_table(("function", ">address", ">bytes"), functions))
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A plain table; a title that begins with > is set right."""
     table = Table(box=None, pad_edge=False)
     for title in titles:
@@ -289,7 +289,7 @@ def print_devices(found: Sequence[Found]) -> None:
         console().print("no USB port and no virtual board (the simulator needs none)")
         return
     rows = [(one.port.name, one.board or "-", one.chip_rev or "-", one.text) for one in found]
-    console().print(_table(("port", "firmware", "chip", "state"), rows))
+    console().print(plain_table(("port", "firmware", "chip", "state"), rows))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
