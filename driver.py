@@ -20,13 +20,17 @@ from .backend.toolchain import find_toolchain
 from .compiler.dump import dump_files, read_dump
 from .compiler.errors import InputError, IRError, ModelError, Problem
 from .compiler.float32 import doubts
+from .compiler.ir import Graph
 from .compiler.numerics import quantize
 from .compiler.passes import PASS_NAMES, Stage, run_passes
 from .compiler.plan import Plan
 from .frontend.importers import IMPORTERS
 from .frontend.patterns import FORMS
 from .frontend.reader import Imported, ImportOptions, import_model, input_types
+from .frontend.reference import real_reference
+from .runtime.accuracy import Accuracy, Measured, measure
 from .runtime.data import InputSpec, Normalization, load_data
+from .runtime.device import Progress, no_progress
 from .runtime.model import CompiledModel
 from .runtime.operators import Operators
 from .runtime.oracle import Oracle
@@ -103,6 +107,9 @@ class Planned:
     oracle: Oracle | None
     warnings: tuple[Problem, ...]
     dumps: dict[str, bytes]
+    # As the frontend gave it, None for IR text; and the graph after convert-to-integer, if it came by.
+    imported: Imported | None = None
+    integer: Graph | None = None
 
 
 def plan_model(source: Path, options: Options = Options()) -> Planned:
@@ -111,8 +118,11 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
         raise InputError(f"there is no pass {options.dump_ir!r}", f"the passes are {', '.join(PASS_NAMES)}")
     dumps: dict[str, bytes] = {}
     warnings: tuple[Problem, ...] = ()
+    imported: Imported | None = None
+    stages: dict[str, Graph] = {}
 
     def observe(stage: Stage) -> None:
+        stages[stage.name] = stage.graph
         if options.dump_ir is not None and options.dump_ir in ("", stage.name):
             files = dump_files(stage.graph, stage.number, stage.name)
             dumps.update({f"ir/{name}": data for name, data in files.items()})
@@ -139,7 +149,33 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
         problems = [*error.problems, *(problem for problem in further if not problem.warning)]
         doubtful = [*warnings, *error.warnings, *(problem for problem in further if problem.warning)]
         raise ModelError(problems, file=error.file or str(source), warnings=doubtful) from error
-    return Planned(name, plan, oracle, (*warnings, *doubts(integer), *crowded(plan)), dumps)
+    found = (*warnings, *doubts(integer), *crowded(plan))
+    return Planned(name, plan, oracle, found, dumps, imported, stages.get("convert-to-integer"))
+
+
+def measure_accuracy(
+    planned: Planned, file: Path, options: Options, limit: int | None = None, progress: Progress = no_progress
+) -> Accuracy:
+    """What 8 bits do to each layer of a planned model on the rows of a data file; see runtime/accuracy.py.
+
+    InputError for a data file that does not fit, and for IR text.
+    """
+    imported, graph = planned.imported, planned.integer
+    if imported is None or graph is None:
+        raise InputError("IR text has no ONNX model to compare with", "check the .onnx file it was dumped from")
+    specs = [InputSpec(name, type_.shape, np.dtype(type_.numpy)) for name, type_ in graph.inputs.items()]
+    data = load_data(file, specs, options.normalize).limited(limit)
+    for name, array in data.inputs.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{file}: the array for input {name!r} holds values that are not finite", "remove them")
+    reference = real_reference(imported.model)
+    tensors = {name: tensor for name, tensor in imported.tensors.items() if name in graph.nodes}
+    reals = {name: reference.real(tensor) for name, tensor in tensors.items()}
+    wanted = {tensor for tensor in reals.values() if tensor not in graph.inputs}
+    quantizers = (node for node in imported.graph if node.op == "quantize")
+    ranges = {node.name: (node.int("qmin"), node.int("qmax")) for node in quantizers}
+    measured = Measured(graph, tensors, reals, Oracle(reference.giving(sorted(wanted))), ranges)
+    return measure(measured, data.inputs, data.labels, progress)
 
 
 def crowded(plan: Plan) -> list[Problem]:
