@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,14 @@ class Quantizer:
     def power_of_two(cls, exponent: int) -> Quantizer:
         """Per-tensor int8 with scale 2^-exponent."""
         return cls.full_range("i8", QuantParams.power_of_two(exponent))
+
+    def signed(self) -> Quantizer:
+        """The same reals as int8 with zero point 0 where all codes less the zero point fit; else itself."""
+        zeros = set(self.params.zero_point)
+        low, high = self.qmin - max(zeros), self.qmax - min(zeros)
+        if self.dtype != "u8" or len(zeros) > 1 or low < -128 or high > 127:
+            return self
+        return Quantizer("i8", replace(self.params, zero_point=(0,) * len(self.params.zero_point)), low, high)
 
 
 def quantize_marker(node: OnnxNode, source: str, quantizer: Quantizer) -> OnnxNode:

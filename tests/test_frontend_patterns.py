@@ -48,6 +48,27 @@ def test_clips_of_integers_add_up():
     assert (quantize.attrs["qmin"], quantize.attrs["qmax"]) == (-90, 100)
 
 
+@pytest.mark.parametrize(
+    ("zero", "low", "high"), [(0, 0, 127), (0, 3, 15), (128, 0, 255), (128, 1, 255), (200, 80, 255)]
+)
+def test_uint8_whose_codes_fit_into_int8_is_int8(zero, low, high):
+    build = ModelBuilder()
+    params = [build.constant(2.0**-4), build.constant(zero, np.uint8)]
+    q = build.node("QuantizeLinear", ["x", *params])
+    q = build.node("Clip", [q, build.constant(low, np.uint8), build.constant(high, np.uint8)])
+    result = assert_identical(build.model(build.node("DequantizeLinear", [q, *params])))
+    quantize = next(iter(result.graph))
+    assert (quantize.type.dtype, quantize.type.params.exponent) == ("i8", 4)
+    assert (quantize.attrs["qmin"], quantize.attrs["qmax"]) == (low - zero, high - zero)
+    assert_device_identical(result.graph)
+
+
+def test_uint8_beyond_int8_stays_uint8():
+    build = ModelBuilder()
+    result = assert_identical(build.model(build.qdq("x", 2.0**-4, 0, np.uint8)))
+    assert next(iter(result.graph)).type.dtype == "u8"
+
+
 def test_clip_that_leaves_no_integer():
     build = ModelBuilder()
     params = [build.constant(2.0**-4), build.constant(0, np.int8)]

@@ -41,8 +41,12 @@ def result_problems(node: Node) -> list[Problem]:
     if params is None or (params.exponent is not None and params.symmetric and node.type.dtype == "i8"):
         return []
     what = f"the output is {node.type.dtype} with scale {params.scale[0]!r} and zero point {params.zero_point[0]}"
-    advice = f"quantize symmetrically to int8; {scale_advice(params.scale[0])}"
-    return [problem(node, what + ", expected int8, 2^-e and 0", advice, node.name)]
+    advice = [] if params.exponent is not None else [scale_advice(params.scale[0])]
+    if node.type.dtype == "u8":
+        advice.append("quantize to int8, or clip the codes to 0..127, which is 7 unsigned bits")
+    elif not params.symmetric:
+        advice.append("quantize symmetrically, with zero point 0")
+    return [problem(node, what + ", expected int8, 2^-e and 0", "; ".join(advice), node.name)]
 
 
 def scale_advice(scale: float) -> str:

@@ -1,7 +1,7 @@
 """QuantizeLinear -> DequantizeLinear on a real tensor; DequantizeLinear alone on integers that the file stores.
 
 A Clip of the integers between the two (QCDQ, as Brevitas exports ranges narrower than the type's) becomes the
-quantizer's range.
+quantizer's range. What uint8 holds in codes that fit into int8 is int8: Clips to 0..127, a zero point of 128.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _match_dequantize(model: OnnxModel, node: OnnxNode) -> OnnxNode:
     if narrow.qmin > narrow.qmax:
         what = f"clips the integers to {low}..{high}, which {quantizer.dtype} has none of"
         raise UnsupportedError(node.problem(what, "Give bounds within the type's range.", node.input(0)))
-    return quantize_marker(node, first.input(0), narrow)
+    return quantize_marker(node, first.input(0), narrow.signed())
 
 
 def _behind_clips(model: OnnxModel, tensor: str) -> tuple[str, int, int]:

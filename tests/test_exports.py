@@ -1,0 +1,102 @@
+"""The files that tools export (tests/data/exports): read, interpreted, on the chip, against the tool itself."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from p4c.compiler.interpreter import run_graph
+from p4c.compiler.verifier import verify
+from p4c.frontend.reader import import_model
+from p4c.runtime.oracle import Oracle
+
+from .graphs import compile_graph
+
+EXPORTS = Path(__file__).parent / "data" / "exports"
+
+# Exponents as the tools chose them: input, behind the first layer, of the concatenated branches, of the logits.
+EXPONENTS = {
+    "brevitas_qcdq": (6, 5, 4, 3),
+    "esp_ppq": (7, 6, 4, 3),
+    "onnxruntime_qdq": (6, 5, 4, 2),
+    "torch_dynamo": (6, 5, 4, 2),
+    "torch_torchscript": (6, 5, 4, 2),
+    "torch_torchscript_per_channel": (6, 5, 4, 2),
+    "torchao_pt2e": (6, 5, 4, 2),
+}
+PER_CHANNEL = {"esp_ppq", "torch_torchscript_per_channel", "torchao_pt2e"}
+
+
+@functools.cache
+def read(name):
+    result = import_model(EXPORTS / f"{name}.onnx")
+    verify(result.graph, "import")
+    return result
+
+
+@functools.cache
+def held_out(name):
+    """Input rows, and what the tool computed for them."""
+    with np.load(EXPORTS / f"{name}.npz") as data:
+        return data["x"], data["tool"]
+
+
+def exponents_before(graph, op):
+    """The exponents of what layers of an op read, in their order."""
+    return [graph.type_of(node.operands[0]).params.exponent for node in graph if node.op == op]
+
+
+@pytest.mark.parametrize("name", EXPONENTS)
+def test_exponents_are_the_tools(name):
+    graph = read(name).graph
+    first, hidden, parts, logits = EXPONENTS[name]
+    assert exponents_before(graph, "conv2d") == [first, hidden, hidden]
+    assert exponents_before(graph, "fully_connected") == [parts]
+    assert exponents_before(graph, "dequantize") == [logits]
+    weights = [graph.type_of(node.operands[1]).params for node in graph if node.op in ("conv2d", "fully_connected")]
+    assert len(weights) == 4
+    assert all((params.axis == 0) is (name in PER_CHANNEL) and params.exponents for params in weights)
+
+
+@pytest.mark.parametrize("name", EXPONENTS)
+def test_nothing_is_recovered_from_values(name):
+    """Every one of these forms holds its scales: a warning would be about guesses."""
+    assert not read(name).warnings
+
+
+@pytest.mark.parametrize("name", EXPONENTS)
+def test_interpreter_gives_what_tool_and_onnxruntime_give(name):
+    result, (x, tool) = read(name), held_out(name)
+    (source,), (output,) = result.graph.inputs, result.graph.outputs
+    session = Oracle(result.model).session()
+    oracle = np.concatenate([session.run({source: x}, row)[session.outputs[0]] for row in range(len(x))])
+    ours = np.concatenate([run_graph(result.graph, {source: row[None]})[output] for row in x])
+    np.testing.assert_array_equal(ours, oracle)
+    np.testing.assert_array_equal(ours, tool)
+
+
+def check_device(name, **options):
+    x, tool = held_out(name)
+    np.testing.assert_array_equal(compile_graph(read(name).graph, **options).run(x), tool)
+
+
+@pytest.mark.parametrize("name", EXPONENTS)
+def test_device_gives_what_the_tool_gives(name):
+    check_device(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"chip_rev": "v1"}, {"pie": False}], ids=["v1", "scalar"])
+@pytest.mark.parametrize("name", EXPONENTS)
+def test_other_devices_give_what_the_tool_gives(name, options):
+    check_device(name, **options)
+
+
+def test_every_file_has_its_script_and_its_line():
+    page = (EXPORTS / "README.md").read_text()
+    for path in EXPORTS.iterdir():
+        if path.suffix in (".onnx", ".py"):
+            assert f"`{path.name}`" in page, path.name
