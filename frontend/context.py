@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from ..compiler import numerics
 from ..compiler.builder import make_node
 from ..compiler.errors import Problem
 from ..compiler.ir import Array, Attr, Constant, Graph, QuantParams, TensorType
@@ -86,8 +87,9 @@ class Context:
         return tuple(int(value) for value in self.constant_operand(node, index, role).array.ravel())
 
     def scalar(self, node: OnnxNode, index: int, role: str) -> float:
-        """A constant operand with one element."""
-        array = self.constant_operand(node, index, role).array
+        """A constant operand with one element, as a real."""
+        constant = self.constant_operand(node, index, role)
+        array = numerics.dequantize(constant.array, constant.type)
         if array.size != 1:
             what = f"has a {role} of shape {list(array.shape)}, expected one number"
             self.fail(node, what, f"Give one {role} for the whole tensor.", node.input(index))

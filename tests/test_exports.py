@@ -28,6 +28,9 @@ EXPONENTS = {
     "torchao_pt2e": (6, 5, 4, 2),
 }
 PER_CHANNEL = {"esp_ppq", "torch_torchscript_per_channel", "torchao_pt2e"}
+# The network of residual.py: depthwise, Add, folded BatchNormalizations, a mean.
+RESIDUAL = ("esp_ppq_residual", "onnxruntime_qdq_residual", "torchao_pt2e_residual")
+FILES = (*EXPONENTS, *RESIDUAL)
 
 
 @functools.cache
@@ -61,13 +64,13 @@ def test_exponents_are_the_tools(name):
     assert all((params.axis == 0) is (name in PER_CHANNEL) and params.exponents for params in weights)
 
 
-@pytest.mark.parametrize("name", EXPONENTS)
+@pytest.mark.parametrize("name", FILES)
 def test_nothing_is_recovered_from_values(name):
     """Every one of these forms holds its scales: a warning would be about guesses."""
     assert not read(name).warnings
 
 
-@pytest.mark.parametrize("name", EXPONENTS)
+@pytest.mark.parametrize("name", FILES)
 def test_interpreter_gives_what_tool_and_onnxruntime_give(name):
     result, (x, tool) = read(name), held_out(name)
     (source,), (output,) = result.graph.inputs, result.graph.outputs
@@ -83,14 +86,14 @@ def check_device(name, **options):
     np.testing.assert_array_equal(compile_graph(read(name).graph, **options).run(x), tool)
 
 
-@pytest.mark.parametrize("name", EXPONENTS)
+@pytest.mark.parametrize("name", FILES)
 def test_device_gives_what_the_tool_gives(name):
     check_device(name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"chip_rev": "v1"}, {"pie": False}], ids=["v1", "scalar"])
-@pytest.mark.parametrize("name", EXPONENTS)
+@pytest.mark.parametrize("name", FILES)
 def test_other_devices_give_what_the_tool_gives(name, options):
     check_device(name, **options)
 

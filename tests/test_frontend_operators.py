@@ -7,6 +7,7 @@ from onnx import TensorProto, helper
 from p4c.frontend.importers import IMPORTERS
 
 from .frontend_models import ModelBuilder, assert_identical, imported, problems
+from .graphs import assert_device_identical
 
 RANDOM = np.random.default_rng(7)
 
@@ -288,3 +289,14 @@ def test_old_opsets_are_converted(opset):
 
 def test_importers_are_documented():
     assert all(name == row.op and row.accepts for name, row in IMPORTERS.items())
+
+
+@pytest.mark.parametrize("exponent", [4, 5, 2])
+def test_bounds_and_values_that_are_quantized(exponent):
+    """ESP-PPQ quantizes the bounds of a Clip, too: what they denote counts, not their integers."""
+    build = ModelBuilder()
+    bounds = [build.dq(np.int8(-1), 2.0**-exponent), build.dq(np.int8(6), 2.0**-exponent)]
+    clipped = build.quantizer(build.node("Clip", ["x", *bounds]), exponent)
+    value = build.dq(np.int8(3), 2.0**-exponent)
+    padded = build.node("Pad", [clipped, build.constant([0, 1, 0, 2], np.int64), value])
+    assert_device_identical(assert_identical(build.model(padded, (1, 7))).graph)

@@ -13,6 +13,7 @@ from digits import HERE, Branches, data, finish, power_of_two, train
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from residual import Residual
 from torch import Tensor, nn
 
 
@@ -58,34 +59,49 @@ def largest_values(model: onnx.ModelProto, rows: Tensor) -> dict[str, float]:
     return largest
 
 
-def main() -> None:
-    """Float training, export, both formats."""
-    x, y, x_test, y_test = data()
-    model = Branches()
-    train(model, x, y, 15, 3e-3)
+def quantize(model: nn.Module, name: str, form: QuantFormat, x: Tensor) -> nn.Module:
+    """NAME.onnx, and the model to run it."""
+    path = HERE / f"{name}.onnx"
     with tempfile.TemporaryDirectory() as folder:
         exported, prepared = Path(folder, "exported.onnx"), Path(folder, "float.onnx")
         names = {"input_names": ["input"], "output_names": ["logits"]}
         torch.onnx.export(model.eval(), (x[:1],), exported, opset_version=18, dynamo=False, **names)
         quant_pre_process(exported, prepared)
-        values = largest_values(onnx.load(prepared), x[:200])
+        values = largest_values(onnx.load(prepared), x)
         # Biases are left out: they get int32 and the product of two scales.
-        quantized = {name: value for name, value in values.items() if value and not name.endswith(".bias")}
-        scales = {name: np.array(power_of_two(value), np.float32) for name, value in quantized.items()}
-        overrides = {name: [{"scale": scale, "zero_point": np.array(0, np.int8)}] for name, scale in scales.items()}
+        vectors = {tensor.name for tensor in onnx.load(prepared).graph.initializer if len(tensor.dims) == 1}
+        scales = {
+            key: np.array(power_of_two(value), np.float32)
+            for key, value in values.items()
+            if value and key not in vectors
+        }
+        quantize_static(
+            prepared,
+            path,
+            Reader(x),
+            quant_format=form,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            extra_options={
+                "TensorQuantOverrides": {
+                    key: [{"scale": scale, "zero_point": np.array(0, np.int8)}] for key, scale in scales.items()
+                },
+                "ActivationSymmetric": True,
+            },
+        )
+    return Session(str(path))
+
+
+def main() -> None:
+    """Float training, then both formats of both networks."""
+    x, y, x_test, y_test = data()
+    for suffix, network in (("", Branches), ("_residual", Residual)):
+        torch.manual_seed(1)
+        model = network()
+        train(model, x, y, 15, 3e-3)
         for form in (QuantFormat.QDQ, QuantFormat.QOperator):
-            name = f"onnxruntime_{form.name.lower()}"
-            path = HERE / f"{name}.onnx"
-            quantize_static(
-                prepared,
-                path,
-                Reader(x[:200]),
-                quant_format=form,
-                activation_type=QuantType.QInt8,
-                weight_type=QuantType.QInt8,
-                extra_options={"TensorQuantOverrides": overrides, "ActivationSymmetric": True},
-            )
-            finish(name, Session(str(path)), x_test, y_test)
+            name = f"onnxruntime_{form.name.lower()}{suffix}"
+            finish(name, quantize(model, name, form, x[:200]), x_test, y_test)
 
 
 if __name__ == "__main__":
