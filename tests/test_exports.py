@@ -28,9 +28,15 @@ EXPONENTS = {
     "torchao_pt2e": (6, 5, 4, 2),
 }
 PER_CHANNEL = {"esp_ppq", "torch_torchscript_per_channel", "torchao_pt2e"}
-# The network of residual.py: depthwise, Add, folded BatchNormalizations, a mean.
-RESIDUAL = ("esp_ppq_residual", "onnxruntime_qdq_residual", "torchao_pt2e_residual")
-FILES = (*EXPONENTS, *RESIDUAL)
+# The networks of networks.py, which have other layers.
+FILES = (
+    *EXPONENTS,
+    "esp_ppq_residual",
+    "esp_ppq_gated",
+    "onnxruntime_qdq_residual",
+    "onnxruntime_qdq_mixed",
+    "torchao_pt2e_residual",
+)
 
 
 @functools.cache

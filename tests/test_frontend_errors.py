@@ -276,3 +276,11 @@ def test_all_problems_in_one_run():
     )
     assert all(text in found for text in texts)
     assert len(error.value.problems) == len(texts)
+
+
+def test_operator_newer_than_the_opset():
+    build = ModelBuilder()
+    y = build.quantizer(build.node("HardSwish", [build.quantizer("x", 4)]), 4)
+    text = one_problem(build.model(y, opset=13))
+    assert "the operator HardSwish came with opset 14, but the model has opset 13" in text
+    assert "Set the version in its opset_import to 14" in text

@@ -13,7 +13,7 @@ from digits import HERE, Branches, data, finish, power_of_two, train
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from residual import Residual
+from networks import Mixed, Residual
 from torch import Tensor, nn
 
 
@@ -93,9 +93,9 @@ def quantize(model: nn.Module, name: str, form: QuantFormat, x: Tensor) -> nn.Mo
 
 
 def main() -> None:
-    """Float training, then both formats of both networks."""
+    """Float training, then both formats of each network."""
     x, y, x_test, y_test = data()
-    for suffix, network in (("", Branches), ("_residual", Residual)):
+    for suffix, network in (("", Branches), ("_residual", Residual), ("_mixed", Mixed)):
         torch.manual_seed(1)
         model = network()
         train(model, x, y, 15, 3e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 import torch
 from digits import HERE, Branches, data, finish, power_of_two, train
-from residual import Residual
+from networks import Residual
 from torch import Tensor, nn
 from torchao.quantization.pt2e import MinMaxObserver, PerChannelMinMaxObserver, move_exported_model_to_eval
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
