@@ -10,10 +10,10 @@ import onnx
 import onnxruntime
 import torch
 from digits import HERE, Branches, data, finish, power_of_two, train
+from networks import Mixed, Residual
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from networks import Mixed, Residual
 from torch import Tensor, nn
 
 
