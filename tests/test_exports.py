@@ -31,6 +31,8 @@ PER_CHANNEL = {"esp_ppq", "torch_torchscript_per_channel", "torchao_pt2e"}
 # The networks of networks.py, which have other layers.
 FILES = (
     *EXPONENTS,
+    "brevitas_qcdq_shortcut",
+    "brevitas_qcdq_dynamo",
     "esp_ppq_residual",
     "esp_ppq_gated",
     "onnxruntime_qdq_residual",
