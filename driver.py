@@ -24,6 +24,7 @@ from .compiler.ir import Graph
 from .compiler.numerics import quantize
 from .compiler.passes import PASS_NAMES, Stage, run_passes
 from .compiler.plan import Plan
+from .frontend.forms import WORDS
 from .frontend.importers import IMPORTERS
 from .frontend.patterns import FORMS
 from .frontend.reader import Imported, ImportOptions, import_model, input_types
@@ -64,8 +65,9 @@ class Options:
 
 
 def default_output(source: Path, emit: str = "folder") -> Path:
-    """The output folder where none is given: <stem>.p4c or components/<name> in the working folder."""
-    return Path("components", c_name(source.stem)) if emit == "component" else Path(f"{source.stem}.p4c")
+    """The output where none is given: <stem>.p4c, components/<name> or <stem>.qdq.onnx in the working folder."""
+    places = {"component": Path("components", c_name(source.stem)), "onnx": Path(f"{source.stem}.qdq.onnx")}
+    return places.get(emit, Path(f"{source.stem}.p4c"))
 
 
 def compile_model(source: Path, options: Options = Options(), output: Path | None = None) -> CompiledModel:
@@ -79,7 +81,9 @@ def compile_model(source: Path, options: Options = Options(), output: Path | Non
         known = " or ".join(ESP32P4.chip_revisions)
         raise InputError(f"there is no chip revision {options.chip_rev!r}", f"use --chip-rev {known}")
     if options.emit not in EMITTED:
-        raise InputError(f"there is nothing to emit called {options.emit!r}", f"use --emit {' or '.join(EMITTED)}")
+        raise InputError(
+            f"there is nothing to emit called {options.emit!r}", f"use --emit {' or '.join((*EMITTED, 'onnx'))}"
+        )
     # The frontend, the passes and lowering; everything that can be wrong with the model is found here.
     planned = plan_model(source, options)
     # C text, object code linked at two bases, and the image.
@@ -140,7 +144,7 @@ def plan_model(source: Path, options: Options = Options()) -> Planned:
         else:
             imported = _import(source, options)
             graph, after, name = imported.graph, PASS_NAMES[0], source.stem
-            oracle = Oracle(imported.model, imported.tensors, imported.input_params)
+            oracle = Oracle(imported.model, imported.tensors, imported.input_params, imported.qdq)
             warnings = imported.warnings
         integer = run_passes(graph, observe, after=after)
         plan = lower(integer, ESP32P4, pie=options.pie, ram_budget=options.ram_budget)
@@ -231,6 +235,24 @@ def calibrated_exponents(source: Path, options: Options) -> dict[str, int]:
     return exponents
 
 
+def write_qdq(source: Path, output: Path, options: Options = Options()) -> tuple[Problem, ...]:
+    """Write the model as p4c reads it to `output`: plain QDQ that onnxruntime runs, batch and sizes fixed.
+
+    Operators on stored integers and QONNX's quantizers are written out; all other nodes stay as they are. Returns the
+    warnings; raises ModelError with all problems of the model, InputError when the file cannot be written.
+    """
+    imported = _import(source, options)
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        partial.write_bytes(imported.qdq.SerializeToString())
+        partial.replace(output)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        what = f"the file {output} cannot be written: {error.strerror or error}"
+        raise InputError(what, "give a place that you may write with -o") from error
+    return imported.warnings
+
+
 def pixels_of(options: Options) -> Normalization | None:
     """How pixels become the input; a component's table is of plain pixel values where nothing is said."""
     return Normalization((), ()) if options.normalize is None and options.emit == "component" else options.normalize
@@ -248,7 +270,7 @@ def pixel_table(plan: Plan, normalize: Normalization | None) -> PixelTable | Non
 
 def operators() -> Operators:
     """What p4c takes, read off the table of importers, the patterns of quantizers, and the kernel table."""
-    return Operators.gather(FORMS, [(row.op, row.accepts, row.makes) for row in IMPORTERS.values()])
+    return Operators.gather((*FORMS, *WORDS), [(row.op, row.accepts, row.makes) for row in IMPORTERS.values()])
 
 
 def _products(planned: Planned, built: Build, model: str) -> dict[str, bytes]:

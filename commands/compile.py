@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from .arguments import dump_argument, model_arguments
+from .arguments import compile_options, dump_argument, model_arguments
+from .messages import print_warnings
 from .session import compiled
 
 HELP = "compile a model (the default command)"
@@ -17,18 +18,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     model_arguments(parser)
     dump_argument(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder, default <stem>.p4c")
-    text = "what the output folder is: folder (default), or component, an ESP-IDF component named as the folder"
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="output folder, default <stem>.p4c; the file of --emit onnx"
+    )
+    text = "folder (default), component: an ESP-IDF component named as the folder, or onnx: the model as plain QDQ"
     parser.add_argument("--emit", metavar="KIND", help=text)
 
 
 def run(options: argparse.Namespace) -> int:
     """`p4c model.onnx`."""
     from ..backend.report import report
-    from ..driver import default_output
+    from ..driver import default_output, write_qdq
     from ..runtime.render import print_report
 
     output = options.output or default_output(options.model, options.emit)
+    if options.emit == "onnx":
+        print_warnings(write_qdq(options.model, output, compile_options(options)))
+        print(
+            json.dumps({"schema": "p4c.onnx/1", "output": str(output)})
+            if options.json
+            else f"{output}: QDQ, as p4c reads it"
+        )
+        return 0
     model = compiled(options, output)
     if options.json:
         facts = report(model.plan, model.build, model.name)

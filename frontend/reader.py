@@ -11,6 +11,7 @@ import onnx
 from ..compiler.errors import ModelError, Problem
 from ..compiler.ir import Graph, QuantParams, TensorType
 from .assemble import Assembled, assemble
+from .forms import write_out
 from .load import load_model, name_nodes
 from .onnx_model import OnnxModel
 from .opset import convert_opset
@@ -35,12 +36,14 @@ class ImportOptions:
 class Imported:
     """The graph, and the model as onnxruntime is fed it: opset converted, batch fixed.
 
-    `tensors` maps each IR value to the ONNX tensor whose reals it denotes. `input_params` holds the quantizers that
+    `qdq` is the same with all operators written out that compute on integers or quantize in their own way. `tensors`
+    maps each IR value to the ONNX tensor of `qdq` whose reals it denotes. `input_params` holds the quantizers that
     the options put on inputs: onnxruntime has none there, so it must be fed the quantized and dequantized input.
     """
 
     graph: Graph
     model: onnx.ModelProto
+    qdq: onnx.ModelProto
     warnings: tuple[Problem, ...]
     tensors: Mapping[str, str]
     input_params: Mapping[str, QuantParams]
@@ -49,13 +52,13 @@ class Imported:
 def import_model(source: Path | bytes, options: ImportOptions = ImportOptions()) -> Imported:
     """Import an ONNX model; raises ModelError with all problems of the model."""
     problems: list[Problem] = []
-    proto, result = _read(source, options, problems)
+    proto, qdq, result = _read(source, options, problems)
     found = tuple(dict.fromkeys(problems))
     errors = [problem for problem in found if not problem.warning]
     if errors:
         warnings = [problem for problem in found if problem.warning]
         raise ModelError(errors, file=_file(source), rest=_rest(result.graph), warnings=warnings)
-    return Imported(result.graph, proto, found, result.tensors, result.input_params)
+    return Imported(result.graph, proto, qdq, found, result.tensors, result.input_params)
 
 
 def input_types(source: Path | bytes, options: ImportOptions = ImportOptions()) -> dict[str, TensorType]:
@@ -63,12 +66,14 @@ def input_types(source: Path | bytes, options: ImportOptions = ImportOptions()) 
 
     Raises ModelError only for what is no valid model; all else is left to import_model.
     """
-    _, result = _read(source, options, [])
+    _, _, result = _read(source, options, [])
     return {name: result.graph.inputs[name] for name in result.unquantized_inputs}
 
 
-def _read(source: Path | bytes, options: ImportOptions, problems: list[Problem]) -> tuple[onnx.ModelProto, Assembled]:
-    """The model as onnxruntime is fed it, and what was made of it; problems are appended."""
+def _read(
+    source: Path | bytes, options: ImportOptions, problems: list[Problem]
+) -> tuple[onnx.ModelProto, onnx.ModelProto, Assembled]:
+    """The model as onnxruntime is fed it, the same as QDQ, and what was made of that; problems are appended."""
     # Load and check; what is no valid model ends here.
     proto = load_model(source)
     # Opsets below 13 are converted; onnxruntime decides what is too new.
@@ -77,14 +82,17 @@ def _read(source: Path | bytes, options: ImportOptions, problems: list[Problem])
     # One static shape for every tensor: batch 1, other sizes from the options.
     fix_dimensions(proto, options.input_dims, problems)
     proto = infer_shapes(proto)
+    # Operators on stored integers, and QONNX's quantizers, become QDQ.
+    proto, qdq = write_out(proto, problems)
+    qdq = proto if qdq is proto and qdq.graph.value_info else infer_shapes(qdq)
     # Quantizers first, in every form; constants are folded on demand, and never through a quantizer.
-    model = OnnxModel(proto)
+    model = OnnxModel(qdq)
     recognize_quantizers(model, problems)
     # What is elementwise between two of them is a function of 256 codes.
     recognize_tables(model)
     # Node by node into the IR.
     name = proto.graph.name if isinstance(source, bytes) else source.stem
-    return proto, assemble(model, Graph(name), options.input_exponents, problems)
+    return proto, qdq, assemble(model, Graph(name), options.input_exponents, problems)
 
 
 def _rest(graph: Graph) -> Graph | None:

@@ -18,20 +18,22 @@ from ..compiler.ir import Array, QuantParams, TensorType
 class Oracle:
     """The ONNX model behind a compiled one.
 
-    `tensors` maps values of the IR to the ONNX tensors whose reals they denote. `input_params` are quantizers that
-    were put on inputs at compile time: onnxruntime is then fed the quantized and dequantized input.
+    `qdq` is the model with operators on stored integers written out: only there have their results reals that can be
+    looked at. `tensors` maps values of the IR to the tensors of `qdq` whose reals they denote. `input_params` are
+    quantizers that were put on inputs at compile time: onnxruntime is then fed the quantized and dequantized input.
     """
 
     model: onnx.ModelProto
     tensors: Mapping[str, str] = field(default_factory=dict)
     input_params: Mapping[str, QuantParams] = field(default_factory=dict)
+    qdq: onnx.ModelProto | None = None
 
     def session(self, extra: Sequence[str] = ()) -> OracleSession:
         """An onnxruntime session that also returns the tensors named in `extra`."""
         model = self.model
         if extra:
             model = onnx.ModelProto()
-            model.CopyFrom(self.model)
+            model.CopyFrom(self.qdq or self.model)
             present = {output.name for output in model.graph.output}
             for name in dict.fromkeys(extra):
                 if name not in present:
