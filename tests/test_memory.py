@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,9 @@ from p4c.backend.overlays import pixels_behind
 from p4c.backend.weights import WeightsBlob
 from p4c.compiler.memory import LiveRange, Overlay, plan_arena
 from p4c.compiler.plan import Invocation, View
+from p4c.driver import plan_model
 
+from .frontend_models import MODELS
 from .graphs import Net, plan_of
 from .networks import networks
 
@@ -250,3 +254,19 @@ def test_weights_are_little_endian(order):
     blob = WeightsBlob(ALIGNMENT)
     blob.add({"bias": np.array([1, -2], f"{order}i4")})
     assert blob.bytes()[:8] == bytes.fromhex("01000000 feffffff")
+
+
+SHARED = ("mlperf_tiny/*pow2*.onnx", "mnist_qat/inputq*.onnx")
+EXPORTS = Path(__file__).parent / "data" / "exports"
+# A Softmax with a zero point: refused.
+REFUSED = {"onnxruntime_qoperator_mixed.onnx"}
+
+
+def test_arenas_of_all_models_are_no_larger_than_they_must_be():
+    """Within a tenth of the most bytes that are live at once, below which no plan can go."""
+    shared = [path for pattern in SHARED for path in MODELS.glob(pattern)]
+    models = [path for path in (*shared, *EXPORTS.glob("*.onnx")) if path.name not in REFUSED]
+    assert len(models) > 15
+    plans = {path.name: plan_model(path).plan for path in models}
+    ratios = {name: plan.arena_bytes / plan.arena_lower_bound for name, plan in plans.items()}
+    assert not {name: ratio for name, ratio in ratios.items() if ratio > 1.1}
