@@ -43,6 +43,8 @@ def lower(
     budget = target.ram_budget if ram_budget is None else ram_budget
     arena_region = "l2mem" if working <= budget else "psram"
     weights, addresses = pack_weights(graph, chosen, budget - working if working <= budget else budget, target)
+    external = sum(lines(len(blob.data), target) for blob in weights if blob.region == "psram")
+    _check_room(external + working * (arena_region == "psram"), target)
     steps = [
         Step(
             node=node,
@@ -70,6 +72,14 @@ def lower(
         outputs=outputs,
         views={name: views.root(name) for name in views.source},
     )
+
+
+def _check_room(size: int, target: Target) -> None:
+    """ModelError when more has to lie in external memory than there is."""
+    room = target.region("psram").size
+    if size > room:
+        what = f"arena and weights take {size:,} bytes of PSRAM, which has {room:,}"
+        raise ModelError(Problem(what, "Make the network, or its input, smaller."))
 
 
 def _input_borders(graph: Graph, problems: list[Problem]) -> list[Border]:

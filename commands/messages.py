@@ -60,7 +60,8 @@ def _others(group: ProblemGroup, *, verbose: bool) -> str:
     more = f" and {len(places) - len(shown)} more" if len(places) > len(shown) else ""
     same = len({problem.what for problem in group.problems}) == 1
     alike = "the same" if same else "the like, with other names or numbers,"
-    return f"{alike} {len(others)} times more: {', '.join(shown)}{more}"
+    times = "once" if len(others) == 1 else f"{len(others)} times"
+    return f"{alike} {times} more: {', '.join(shown)}{more}"
 
 
 def _shortened(problem: Problem) -> Problem:

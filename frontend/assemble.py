@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +13,7 @@ from onnx import TensorProto
 from ..compiler.builder import append
 from ..compiler.errors import Problem
 from ..compiler.ir import Graph, QuantParams, TensorType
-from .context import Context, ImporterError
+from .context import MAX_ELEMENTS, SIZE_ADVICE, Context, ImporterError
 from .importers import IMPORTERS
 from .onnx_model import MARKERS, OnnxModel, OnnxNode, element_name
 from .quantizer import Quantizer
@@ -21,7 +23,11 @@ INPUT_DTYPES: Mapping[int, str] = {TensorProto.FLOAT: "f32", TensorProto.INT8: "
 MAX_EXPONENT = 64
 UNSUPPORTED_ADVICE = "Write the layer with supported operators, or leave it to the code around the model."
 # What helps with operators that mostly are part of a quantizer in a form that is not recognized.
+DYNAMIC = (
+    "It belongs to dynamic quantization: export with static quantization, whose scales are fixed after training."
+)
 HINTS: Mapping[str, str] = {
+    **dict.fromkeys(("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"), DYNAMIC),
     "Round": "A fake quantizer is recognized as Mul, Round, Clip (or Max and Min), Div by one constant; write it so.",
     "QuantizeLinear": "It is recognized together with the DequantizeLinear that follows it; export both.",
     "BatchNormalization": "Fold it into the convolution before quantization, as exporters do in evaluation mode.",
@@ -64,7 +70,13 @@ def _import_inputs(ctx: Context, exponents: Mapping[str, int]) -> dict[str, Quan
             found = element_name(info.element)
             what = f"the input is {found}, expected float32, int8 or uint8"
             ctx.problems.append(Problem(what, "Export the model with a float32 input.", tensor=name))
-        if dtype is None or shape is None:
+        elif shape is not None and 0 in shape:
+            what = f"the input has shape {list(shape)}, expected sizes of 1 or more"
+            ctx.problems.append(Problem(what, "Export the model with a real input shape.", tensor=name))
+        elif shape is not None and math.prod(shape) > MAX_ELEMENTS:
+            what = f"the input has shape {list(shape)}, expected at most {MAX_ELEMENTS:,} elements"
+            ctx.problems.append(Problem(what, SIZE_ADVICE, tensor=name))
+        if dtype is None or shape is None or not 0 < math.prod(shape) <= MAX_ELEMENTS:
             ctx.poisoned.add(name)
             continue
         ctx.graph.inputs[name] = TensorType(dtype, shape)
@@ -123,8 +135,10 @@ def _import_node(ctx: Context, node: OnnxNode) -> None:
 
 
 def _unsupported(node: OnnxNode) -> Problem:
-    accepted = ", ".join(sorted(name for name in IMPORTERS if not name.startswith(f"{MARKERS}.")))
-    what = f"the operator {node.key} is not supported; supported: {accepted}"
+    known = [name for name in IMPORTERS if not name.startswith(f"{MARKERS}.")]
+    close = difflib.get_close_matches(node.op, known, 3, 0.5)
+    like = f"; supported and of a like name: {', '.join(close)}" if close else ""
+    what = f"the operator {node.key} is not supported, expected one of the {len(known)} that `p4c ops` lists{like}"
     return node.problem(what, HINTS.get(node.key, UNSUPPORTED_ADVICE), node.output)
 
 

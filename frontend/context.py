@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -20,6 +21,9 @@ from .quantizer import FLOAT_MODEL, Quantizer
 GRID_KEEPING = frozenset({"relu", "clip", "max_pool", "reshape", "transpose", "slice", "pad"})
 
 
+# No chip of the family addresses more external memory than so many bytes.
+MAX_ELEMENTS = 1 << 26
+SIZE_ADVICE = "Make the network, or its input, smaller: the chip's memory does not hold that."
 SHAPE_ADVICE = "Check the shapes of the model: they do not fit each other."
 
 
@@ -165,7 +169,16 @@ class Context:
         try:
             made = make_node(self.graph, op, name, operands, dtype=dtype, params=params, loc=node.name, **attrs)  # type: ignore[arg-type]
         except OpError as fault:
-            self.fail(node, str(fault), SHAPE_ADVICE)
+            self.fail(node, str(fault), SHAPE_ADVICE, node.input(0))
+        for shape in (*(self.graph.type_of(operand).shape for operand in operands), made.type.shape):
+            if 0 in shape and self.poisoned.intersection(operands):
+                raise ImporterError
+            if 0 in shape:
+                what = f"takes or gives a tensor of shape {list(shape)}, expected sizes of 1 or more"
+                self.fail(node, what, "Remove the layer: it computes nothing.", node.output)
+            if math.prod(shape) > MAX_ELEMENTS:
+                what = f"takes or gives a tensor of shape {list(shape)}, expected at most {MAX_ELEMENTS:,} elements"
+                self.fail(node, what, SIZE_ADVICE, node.output)
         self.graph.add(made)
         if self.poisoned.intersection(operands):
             self.poisoned.add(name)
@@ -242,7 +255,7 @@ class Context:
             self.poisoned.add(tensor)
             info = self.model.types.get(tensor)
             shape = info.static_shape if info else None
-            if shape is not None and tensor not in self.graph:
+            if shape is not None and 0 < math.prod(shape) <= MAX_ELEMENTS and tensor not in self.graph:
                 self.graph.inputs[tensor] = TensorType("f32", shape)
                 self.values[tensor] = tensor
 

@@ -154,7 +154,7 @@ def test_check_shows_warnings_beside_errors_and_groups_what_is_alike(folder, cap
     assert all(len(line) <= 100 for line in err.splitlines())
     entries = err.replace("\n    ", " ").splitlines()
     assert [line.split(": ")[1] for line in entries if line.startswith("p4c: ")] == ["error", "warning"]
-    assert entries[0].endswith("expected int8, 2^-e and 0")
+    assert entries[0].endswith("expected int8, a power of two and 0")
     assert entries[1] == "  also: the like, with other names or numbers, 2 times more: Conv_2, Conv_3"
     assert "no exponent" in entries[3]
     assert entries[-1] == "several.onnx: does not compile: 3 problems, 1 warning"

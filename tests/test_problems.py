@@ -97,7 +97,7 @@ def test_operands_without_integer_form(fault):
 def test_results_without_integer_form(changes, found):
     net = Net()
     quantized(net, net.stored_input(3), **changes)
-    text = f'tensor "fc0": the output is {found}, expected int8, 2^-e and 0'
+    text = f'tensor "fc0": the output is {found}, expected int8, a power of two and 0'
     assert problems_of(convert_to_integer, net.graph) == [f'node "/fc0" (fully_connected), {text}']
 
 

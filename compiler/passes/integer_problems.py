@@ -30,7 +30,7 @@ def operand_problems(graph: Graph, node: Node, operands: Sequence[str]) -> list[
             found.append(problem(node, what, advice, operand))
         elif type_.params.exponents is None:
             scale = next(scale for scale in type_.params.scale if math.frexp(scale)[0] != 0.5)
-            what = f"the scale {scale!r} is no power of two"
+            what = f"the scale {scale:.9g} is no power of two"
             found.append(problem(node, what, scale_advice(scale), operand))
     return found
 
@@ -40,13 +40,13 @@ def result_problems(node: Node) -> list[Problem]:
     params = node.type.params
     if params is None or (params.exponent is not None and params.symmetric and node.type.dtype == "i8"):
         return []
-    what = f"the output is {node.type.dtype} with scale {params.scale[0]!r} and zero point {params.zero_point[0]}"
+    what = f"the output is {node.type.dtype} with scale {params.scale[0]:.9g} and zero point {params.zero_point[0]}"
     advice = [] if params.exponent is not None else [scale_advice(params.scale[0])]
     if node.type.dtype == "u8":
         advice.append("quantize to int8, or clip the codes to 0..127, which is 7 unsigned bits")
     elif not params.symmetric:
         advice.append("quantize symmetrically, with zero point 0")
-    return [problem(node, what + ", expected int8, 2^-e and 0", "; ".join(advice), node.name)]
+    return [problem(node, f"{what}, expected int8, a power of two and 0", "; ".join(advice), node.name)]
 
 
 def scale_advice(scale: float) -> str:

@@ -17,10 +17,17 @@ def import_identity(ctx: Context, node: OnnxNode) -> None:
 def import_dropout(ctx: Context, node: OnnxNode) -> None:
     """Nothing at inference."""
     if len(node.outputs) > 1 and node.outputs[1] and ctx.model.users(node.outputs[1]):
-        ctx.fail(node, "gives its mask to other nodes, expected one output", "Export the model in evaluation mode.")
+        ctx.fail(
+            node,
+            "gives its mask to other nodes, expected one output",
+            "Export the model in evaluation mode.",
+            node.outputs[1],
+        )
     training = ctx.model.constant(node.input(2)) if node.input(2) else None
     if node.input(2) and (training is None or training.any()):
-        ctx.fail(node, "is in training mode, expected inference", "Call model.eval() before the export.")
+        ctx.fail(
+            node, "is in training mode, expected inference", "Call model.eval() before the export.", node.input(0)
+        )
     ctx.alias(node)
 
 

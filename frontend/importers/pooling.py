@@ -115,7 +115,9 @@ def _pool_window(ctx: Context, node: OnnxNode) -> Window:
     sizes = ctx.type_of(node, 0).shape[2:]
     if len(sizes) not in (1, 2):
         what = f"takes an input of {len(sizes) + 2} axes, expected [N, C, H, W] or [N, C, L]"
-        ctx.fail(node, what, "Reshape the input to four axes.", node.input(0))
+        ctx.fail(
+            node, what, "Reshape it to these axes; layers over three axes of space are not compiled.", node.input(0)
+        )
     return read_window(ctx, node, sizes, tuple(node.attrs.get("kernel_shape", ())))
 
 

@@ -17,7 +17,7 @@ def import_quantize(ctx: Context, node: OnnxNode) -> None:
     constant = ctx.constant(tensor)
     if constant is not None:
         reals = numerics.dequantize(constant.array, constant.type)
-        check_finite(ctx, node, reals)
+        check_finite(ctx, node, reals, node.input(0))
         ctx.set_constant(node, quantize_constant(reals, quantizer))
         return
     _check_activation(ctx, node, quantizer)

@@ -27,12 +27,12 @@ def check_channel_axis(ctx: Context, node: OnnxNode, tensor: str, params: QuantP
         ctx.fail(node, what, f"Quantize the weights per tensor, or per channel with axis={axis}.", tensor)
 
 
-def check_finite(ctx: Context, node: OnnxNode, array: Array) -> None:
+def check_finite(ctx: Context, node: OnnxNode, array: Array, tensor: str) -> None:
     """Constants must be numbers: no infinity, no NaN."""
     bad = int(np.count_nonzero(~np.isfinite(array)))
     if bad:
         what = f"takes a constant with {bad} of {array.size} values that are not finite"
-        ctx.fail(node, what, "Train again: the parameters have diverged.")
+        ctx.fail(node, what, "Train again: the parameters have diverged.", tensor)
 
 
 def bias_operand(ctx: Context, node: OnnxNode, index: int, channels: int) -> list[str]:
@@ -50,7 +50,7 @@ def add_bias(ctx: Context, node: OnnxNode, tensor: str, constant: Constant, chan
     if array.size not in (1, channels) or along[axis] != array.size:
         what = f"has a bias of shape {list(array.shape)}, expected {[channels, *[1] * (-1 - axis)]}"
         ctx.fail(node, what, "Give one bias per output channel.", tensor)
-    check_finite(ctx, node, array)
+    check_finite(ctx, node, array, tensor)
     params = type_.params
     if params is not None and params.axis is not None:
         params = QuantParams(params.scale, params.zero_point, 0)

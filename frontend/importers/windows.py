@@ -106,7 +106,9 @@ def image_operand(ctx: Context, node: OnnxNode, value: str) -> str:
         return value
     if len(type_.shape) != 3:
         what = f"takes an input of shape {list(type_.shape)}, expected [N, C, H, W] or [N, C, L]"
-        ctx.fail(node, what, "Reshape the input to four axes.", node.input(0))
+        ctx.fail(
+            node, what, "Reshape it to these axes; layers over three axes of space are not compiled.", node.input(0)
+        )
     shape = (*type_.shape[:2], 1, type_.shape[2])
     return ctx.emit_part(
         node, f"{value}.image", "reshape", [value], dtype=type_.dtype, params=type_.params, shape=shape

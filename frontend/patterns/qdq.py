@@ -91,9 +91,8 @@ def read_quantizer(model: OnnxModel, node: OnnxNode) -> Quantizer:
     """Scale, zero point and type of a QuantizeLinear or DequantizeLinear; raises UnsupportedError."""
     if node.attrs.get("block_size"):
         what = f"quantizes in blocks of {node.attrs['block_size']} along axis {node.attrs.get('axis', 1)}"
-        raise UnsupportedError(
-            node.problem(what, "Export with one scale per tensor or per output channel (block_size 0).")
-        )
+        what += ", expected one scale per tensor or per output channel"
+        raise UnsupportedError(node.problem(what, "Export with block_size 0.", node.input(0)))
     scale = _constant(model, node, 1, "scale")
     zero_point = _constant(model, node, 2, "zero point") if node.input(2) else None
     dtype = _dtype(model, node, zero_point)
@@ -116,7 +115,9 @@ def _axis(model: OnnxModel, node: OnnxNode, scales: int) -> int:
         return axis
     front = axis + len(shape) if axis < 0 else axis
     if not 0 <= front < len(shape) or shape[front] not in (scales, None):
-        what = f"has {scales} scales along axis {axis} of a tensor of shape {list(shape)}"
+        what = (
+            f"has {scales} scales along axis {axis} of a tensor of shape {list(shape)}, expected one for each index"
+        )
         raise UnsupportedError(node.problem(what, "Give one scale per index of that axis.", node.input(1)))
     return front
 
