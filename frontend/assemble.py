@@ -70,13 +70,13 @@ def _import_inputs(ctx: Context, exponents: Mapping[str, int]) -> dict[str, Quan
             found = element_name(info.element)
             what = f"the input is {found}, expected float32, int8 or uint8"
             ctx.problems.append(Problem(what, "Export the model with a float32 input.", tensor=name))
-        elif shape is not None and 0 in shape:
+        elif shape is not None and min(shape, default=1) < 1:
             what = f"the input has shape {list(shape)}, expected sizes of 1 or more"
             ctx.problems.append(Problem(what, "Export the model with a real input shape.", tensor=name))
         elif shape is not None and math.prod(shape) > MAX_ELEMENTS:
             what = f"the input has shape {list(shape)}, expected at most {MAX_ELEMENTS:,} elements"
             ctx.problems.append(Problem(what, SIZE_ADVICE, tensor=name))
-        if dtype is None or shape is None or not 0 < math.prod(shape) <= MAX_ELEMENTS:
+        if dtype is None or shape is None or min(shape, default=1) < 1 or math.prod(shape) > MAX_ELEMENTS:
             ctx.poisoned.add(name)
             continue
         ctx.graph.inputs[name] = TensorType(dtype, shape)
@@ -138,7 +138,7 @@ def _unsupported(node: OnnxNode) -> Problem:
     known = [name for name in IMPORTERS if not name.startswith(f"{MARKERS}.")]
     close = difflib.get_close_matches(node.op, known, 3, 0.5)
     like = f"; supported and of a like name: {', '.join(close)}" if close else ""
-    what = f"the operator {node.key} is not supported, expected one of the {len(known)} that `p4c ops` lists{like}"
+    what = f"the operator {node.key} is not supported, expected one of those that `p4c ops` lists{like}"
     return node.problem(what, HINTS.get(node.key, UNSUPPORTED_ADVICE), node.output)
 
 

@@ -59,7 +59,10 @@ class Context:
         constant = self.constant(tensor)
         if constant is not None:
             return self.add_constant(tensor, constant)
-        raise ImporterError
+        if tensor in self.poisoned:
+            raise ImporterError
+        what = f'takes "{tensor}" as operand {index}, which no node before it gives'
+        raise ImporterError(node.problem(what, "Check the names in the model, or export it again.", tensor))
 
     def type_of(self, node: OnnxNode, index: int) -> TensorType:
         """The type of an operand."""

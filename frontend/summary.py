@@ -198,7 +198,7 @@ class _Reader:
         dtype = str(zero.dtype) if zero is not None else str(stored.dtype) if stored is not None else dtype
         if scale is None:
             return Quantization(dtype)
-        zeros = () if zero is None else tuple(int(value) for value in zero.ravel())
+        zeros = () if zero is None or zero.dtype.kind not in "iu" else tuple(int(value) for value in zero.ravel())
         axis = int(node.attrs.get("axis", 1)) if scale.size > 1 else None
         block = int(node.attrs.get("block_size", 0))
         return Quantization(dtype, tuple(map(float, scale.ravel())), zeros, axis, block)

@@ -159,7 +159,9 @@ def test_float_model_is_said_once():
 def test_unsupported_operator():
     build = ModelBuilder()
     text = one_problem(build.model(build.quantizer(build.node("LRN", ["x"], size=3), 4)))
-    assert text.startswith('node "LRN_0" (LRN), tensor "t0": the operator LRN is not supported, expected one of the ')
+    assert text.startswith(
+        'node "LRN_0" (LRN), tensor "t0": the operator LRN is not supported, expected one of those '
+    )
 
 
 @pytest.mark.parametrize(("op", "domain"), [("Fancy", "custom"), ("NoSuchOperator", "")])

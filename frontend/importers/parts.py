@@ -65,6 +65,9 @@ def import_pad(ctx: Context, node: OnnxNode) -> None:
     rank = len(ctx.type_of(node, 0).shape)
     given = ctx.ints(node, 1, "pads")
     axes = [axis % rank for axis in ctx.ints(node, 3, "axes")] if node.input(3) else list(range(rank))
+    if len(given) != 2 * len(axes):
+        what = f"has {len(given)} pads for {len(axes)} axes, expected two for each"
+        ctx.fail(node, what, "Give the pads in front of all axes, then those behind.", node.input(1))
     pads = [0] * (2 * rank)
     for at, axis in enumerate(axes):
         pads[axis], pads[axis + rank] = given[at], given[at + len(axes)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import numpy as np
 
 from ...compiler.ir import Array, Constant, QuantParams
@@ -12,10 +14,18 @@ from ..onnx_model import OnnxNode
 def weights_operand(ctx: Context, node: OnnxNode, index: int) -> Constant:
     """The weights of a layer, quantized: per tensor or with one scale per output channel."""
     constant = ctx.constant_operand(node, index, "weights")
+    if constant.type.dtype == "i64":
+        no_scale(ctx, node, "weights", node.input(index))
     if not constant.type.quantized:
         # The pattern for folded weights has noted why these lie on no grid.
         raise ImporterError
     return constant
+
+
+def no_scale(ctx: Context, node: OnnxNode, role: str, tensor: str) -> NoReturn:
+    """Integers whose scale nothing tells."""
+    what = f"has integers without a scale as its {role}, expected reals or a DequantizeLinear behind them"
+    ctx.fail(node, what, f"Put a DequantizeLinear with the scale of the {role} in between.", tensor)
 
 
 def check_channel_axis(ctx: Context, node: OnnxNode, tensor: str, params: QuantParams | None, axis: int) -> None:
@@ -46,6 +56,8 @@ def bias_operand(ctx: Context, node: OnnxNode, index: int, channels: int) -> lis
 def add_bias(ctx: Context, node: OnnxNode, tensor: str, constant: Constant, channels: int, *, axis: int = -1) -> str:
     """Add a bias constant, broadcast to one number per output channel, `axis` of the result; returns its name."""
     array, type_ = constant.array, constant.type
+    if type_.dtype == "i64":
+        no_scale(ctx, node, "bias", tensor)
     along = (1, 1, *array.shape)
     if array.size not in (1, channels) or along[axis] != array.size:
         what = f"has a bias of shape {list(array.shape)}, expected {[channels, *[1] * (-1 - axis)]}"
