@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+import onnx
 from onnx import TensorProto
 
 from ..compiler.builder import append
@@ -136,7 +137,8 @@ def _import_node(ctx: Context, node: OnnxNode) -> None:
 
 def _unsupported(node: OnnxNode) -> Problem:
     known = [name for name in IMPORTERS if not name.startswith(f"{MARKERS}.")]
-    close = difflib.get_close_matches(node.op, known, 3, 0.5)
+    # Only a name that ONNX has not is misspelt.
+    close = [] if onnx.defs.has(node.op, node.domain) else difflib.get_close_matches(node.op, known, 3, 0.5)
     like = f"; supported and of a like name: {', '.join(close)}" if close else ""
     what = f"the operator {node.key} is not supported, expected one of those that `p4c ops` lists{like}"
     return node.problem(what, HINTS.get(node.key, UNSUPPORTED_ADVICE), node.output)
