@@ -304,6 +304,10 @@ DENSE_PIXELS = Condition(
         or (call.operand(0).channels_last and call.operand(0).pitch == call.operand(0).shape[1])
     ),
 )
+WRITABLE_PIXELS = Condition(
+    "output pixels begin at multiples of 16 bytes, or have one channel that is cheaper by itself than as a block",
+    lambda call: VECTOR_OUTPUT.holds(call) or (call.node.type.shape[1] == 1 and _rest(call) == 1),
+)
 READABLE_PIXELS = Condition(
     "input pixels begin at multiples of 16 bytes or have no gaps",
     lambda call: VECTOR_INPUT.holds(call) or DENSE_PIXELS.holds(call),
@@ -404,7 +408,7 @@ CONVOLUTION_KERNELS: tuple[KernelDef, ...] = (
         parameters=_conv2d_pie_parameters,
         conditions=(
             *(SIGNED, ONE_IMAGE, NARROW_ACCUMULATOR),
-            *(QUANTIZED, READABLE_PIXELS, VECTOR_OUTPUT, VECTOR_SHIFTS, FEW_BORDERS),
+            *(QUANTIZED, READABLE_PIXELS, WRITABLE_PIXELS, VECTOR_SHIFTS, FEW_BORDERS),
         ),
         constants=_conv2d_pie_constants,
         passes=_conv2d_passes,

@@ -408,3 +408,21 @@ def test_pairs_of_pixels_with_groups(chip_rev):
         net.output(net.quantize(net.conv(image, outputs, groups=groups, pads=(0, 1, 0, 2), spread=20), 3))
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
     assert "conv2d_pairs_s8" in chosen(model)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_one_output_channel(chip_rev):
+    """As masks and reconstructions of images have: results without padding, each a dot product."""
+    net = Net(30)
+    for channels, kernel, attrs in (
+        (16, (3, 3), {"pads": (1, 1, 1, 1)}),
+        (17, (1, 1), {}),
+        (33, (3, 2), {"pads": (1, 0, 1, 1), "strides": (2, 1)}),
+        (5, (3, 3), {"pads": (2, 2, 2, 2), "dilations": (2, 2)}),
+    ):
+        image = net.quantize(net.conv(net.input(3, 6, 7), channels, (1, 1), spread=24), 3)
+        y = net.quantize(net.conv(image, 1, kernel, bias="off", spread=24, **attrs), 1, qmin=-60)
+        net.output(net.same("relu", y))
+        net.output(y)
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    assert chosen(model) - MOVES - {"clamp_s8", "clamp_s8_ref"} == {"conv2d_s8"}
