@@ -103,3 +103,53 @@ def test_quoted_errors_are_ones_that_p4c_gives():
     assert len(quoted) > 80
     pieces = {piece for text in quoted for piece in text.split("…") if len(piece.strip()) > 3}
     assert not sorted(piece for piece in pieces if piece not in corpus)
+
+
+# Whose texts are for people that use p4c; the assembler's are for those that write kernels.
+ERRORS = ("Problem", "InputError", "ModelError", "ToolchainError", "DeviceError", "DeviceFault", "IRError", "_fail")
+# Methods and functions whose second argument is the fact.
+NOTERS = ("fail", "problem")
+
+
+def template(node):
+    """A text with `…` for what is filled in; "" for what is no literal."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return template(node.left) + template(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def facts(path):
+    """The texts that a file says as facts: what it calls `what`, and the first text of errors and problems."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "what" for target in node.targets):
+            yield template(node.value)
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            # The methods of a node take the fact first, functions the node.
+            method = name == "problem" and isinstance(node.func, ast.Attribute)
+            at = 0 if name in ERRORS or method else 1 if name in NOTERS else len(node.args)
+            yield from map(template, node.args[at : at + 1])
+
+
+def covers(quoted, fact):
+    """True when the fixed parts of a quoted text stand in the fact, in their order."""
+    parts = [part.strip() for part in quoted.split("…") if len(part.strip()) > 2]
+    return bool(parts) and re.search(".*".join(map(re.escape, parts)), fact, re.DOTALL) is not None
+
+
+def test_every_error_is_listed():
+    """Each fact in the source has its line; one that begins with another fact, `…, expected`, has that one's."""
+    quoted = re.findall(r"^\| `(.+?)` \|", read("docs/errors.md") + read("docs/accuracy.md"), re.MULTILINE)
+    rooms = [ROOT / room for room in ("backend", "commands", "compiler", "frontend", "runtime")]
+    files = [path for room in rooms for path in room.rglob("*.py") if path.parent.name != "pie"]
+    missing = {
+        fact: str(path.relative_to(ROOT))
+        for path in (ROOT / "cli.py", ROOT / "driver.py", *files)
+        for fact in facts(path)
+        if len(fact.strip("… ,.:")) > 8
+        and not fact.startswith("…, ")
+        and not any(covers(text, fact) for text in quoted)
+    }
+    assert not missing
