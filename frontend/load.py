@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import checker, external_data_helper, inliner, numpy_helper
 
 from ..compiler.errors import ModelError, Problem
+from .opset import OLDEST
 
 EXPORT_ADVICE = "Export the model again, for instance with torch.onnx.export."
 DAMAGE_ADVICE = "Copy or download the file again, or export the model again."
@@ -48,11 +49,33 @@ def _check(model: onnx.ModelProto, file: str) -> None:
         checker.check_model(model)
     except (checker.ValidationError, ValueError) as error:
         text = str(error).strip()
+        _refuse_old_opset(model, text, file)
         # An operator that ONNX does not know is reported by the import, with all other problems.
         if not text.startswith("No Op registered"):
             _fail(f"the model is not valid ONNX: {_first_line(text)}", EXPORT_ADVICE, file)
     for value in unknown:
         value.type.tensor_type.ClearField("shape")
+
+
+def _refuse_old_opset(model: onnx.ModelProto, fault: str, file: str) -> None:
+    """Say so of a model that is valid in a newer opset than the one that it names, as ESP-PPQ writes them."""
+    entry = next((entry for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
+    if entry is None or entry.version < OLDEST:
+        return
+    declared = entry.version
+    for opset in range(declared + 1, onnx.defs.onnx_opset_version() + 1):
+        trial = onnx.ModelProto()
+        trial.CopyFrom(model)
+        next(entry for entry in trial.opset_import if entry.domain in ("", "ai.onnx")).version = opset
+        try:
+            checker.check_model(trial)
+        except (checker.ValidationError, ValueError):
+            continue
+        what = f"the model has opset {declared}, but its operators are those of opset {opset}: {_first_line(fault)}"
+        advice = (
+            f"Set the version in its opset_import to {opset}; in ESP-PPQ, give opset_version={declared} at the start."
+        )
+        _fail(what, advice, file)
 
 
 def _names(graph: onnx.GraphProto) -> Iterator[str]:

@@ -28,8 +28,6 @@ def convert_opset(model: onnx.ModelProto, problems: list[Problem], file: str) ->
         advice = f"Export it again with opset_version={newest_opset()} or below, or install a newer onnxruntime."
         raise ModelError(Problem(what, advice), file=file)
     if opset >= OLDEST:
-        if newer := _newer_operators(model, opset):
-            raise ModelError(newer, file=file)
         return model
     try:
         converted = version_converter.convert_version(model, OLDEST)
@@ -39,30 +37,6 @@ def convert_opset(model: onnx.ModelProto, problems: list[Problem], file: str) ->
     what = f"the model has opset {opset}; it was converted to {OLDEST} by onnx.version_converter"
     problems.append(Problem(what, "Export it with opset_version=18 to be sure of what it means.", warning=True))
     return converted
-
-
-def _newer_operators(model: onnx.ModelProto, opset: int) -> list[Problem]:
-    """A problem for each operator that the file's opset does not have yet: ESP-PPQ writes HardSwish at opset 13."""
-    nodes = {node.op_type: node for node in reversed(model.graph.node) if node.domain in ("", "ai.onnx")}
-    found = []
-    for op, node in reversed(nodes.items()):
-        since = _newer_version(op, opset)
-        if since is not None:
-            what = f"the operator {op} came with opset {since}, but the model has opset {opset}"
-            advice = f"Set the version in its opset_import to {since} if the other operators mean the same there, "
-            found.append(Problem(what, advice + "or write this one with older operators.", node.name, op))
-    return found
-
-
-def _newer_version(op: str, opset: int) -> int | None:
-    """The opset that an operator of ONNX itself came with, if that is a newer one."""
-    try:
-        onnx.defs.get_schema(op, opset)
-    except onnx.defs.SchemaError:
-        schemas = onnx.defs.get_all_schemas_with_history()
-        versions = [schema.since_version for schema in schemas if schema.name == op and not schema.domain]
-        return min((version for version in versions if version > opset), default=None)
-    return None
 
 
 @cache

@@ -115,6 +115,13 @@ def test_other_devices_give_what_the_tool_gives(name, options):
     check_device(name, **options)
 
 
+@pytest.mark.parametrize("name", ["brevitas_qonnx", "brevitas_qonnx_shortcut"])
+def test_the_executor_of_qonnx_agrees_with_the_tool(name):
+    """Two implementations of Quant that are not p4c's, so that the translation into QDQ is no judge of itself."""
+    with np.load(EXPORTS / f"{name}.npz") as data:
+        np.testing.assert_array_equal(data["qonnx"], data["tool"])
+
+
 def test_qlinear_softmax_has_a_zero_point():
     """onnxruntime's QOperator form quantizes every Softmax by 1/256 from -128 on, which is not symmetric."""
     with pytest.raises(ModelError) as caught:
