@@ -205,15 +205,6 @@ def halves_that_differ():
 
 
 @export
-def pool_of_integers():
-    net, x = start()
-    params = net.scale(3)
-    stored = net.node("QuantizeLinear", [net.conv(x, 2, 3), *params])
-    stored = net.node("MaxPool", [stored], kernel_shape=[2, 2])
-    return finished(net, net.conv(net.node("DequantizeLinear", [stored, *params]), 3, 2))
-
-
-@export
 def quantize_without_dequantize():
     net, x = start()
     stored = net.node("QuantizeLinear", [net.conv(x, 2, 3), *net.scale(3)])

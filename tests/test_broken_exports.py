@@ -42,7 +42,7 @@ PLACES = {
     "sixteen_bit_zero_point": ("QuantizeLinear_1", "c7"),
     "blocked_activation": ("QuantizeLinear_1", "Conv_0_out"),
     "scale_at_run_time": ("QuantizeLinear_1", "ReduceMax_0_out"),
-    "dynamic_quantization": ("MatMulInteger_0", "MatMulInteger_0_out"),
+    "dynamic_quantization": ("MatMulInteger_0", "xq"),
     "weights_off_the_grid": ("Conv_0", "conv.weight"),
     "bias_without_shift": ("Conv_0", "conv.bias"),
     "bias_not_finite": ("Conv_0", "conv.bias"),

@@ -126,7 +126,7 @@ def test_qlinear_softmax_has_a_zero_point():
     """onnxruntime's QOperator form quantizes every Softmax by 1/256 from -128 on, which is not symmetric."""
     with pytest.raises(ModelError) as caught:
         plan_of(import_model(EXPORTS / "onnxruntime_qoperator_mixed.onnx").graph)
-    assert "zero point -128, expected int8, 2^-e and 0" in str(caught.value)
+    assert "zero point -128, expected int8, a power of two and 0" in str(caught.value)
 
 
 def test_every_file_has_its_script_and_its_line():
