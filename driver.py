@@ -172,7 +172,7 @@ def measure_accuracy(
     for name, array in data.inputs.items():
         if not np.isfinite(array).all():
             raise InputError(f"{file}: the array for input {name!r} holds values that are not finite", "remove them")
-    reference = real_reference(imported.model)
+    reference = real_reference(imported.qdq)
     tensors = {name: tensor for name, tensor in imported.tensors.items() if name in graph.nodes}
     reals = {name: reference.real(tensor) for name, tensor in tensors.items()}
     wanted = {tensor for tensor in reals.values() if tensor not in graph.inputs}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..compiler.errors import ModelError, Problem
 from ..compiler.ir import QuantParams
+from .forms import write_out
 from .importers import IMPORTERS
 from .load import load_model, name_nodes
 from .onnx_model import MARKERS, OnnxModel, OnnxNode, element_name
@@ -113,8 +114,9 @@ def summarize(source: Path, input_dims: Mapping[str, int]) -> Summary:
     wrong = [problem for problem in problems if problem.what.startswith("--input-dim")]
     if wrong:
         raise ModelError(wrong, file=str(source))
-    model = OnnxModel(infer_shapes(proto))
-    return _Reader(model).summary()
+    # Operators on stored integers, and QONNX's quantizers, are shown as the reals that they stand for.
+    _, qdq = write_out(infer_shapes(proto), problems)
+    return _Reader(OnnxModel(infer_shapes(qdq))).summary()
 
 
 class _Reader:

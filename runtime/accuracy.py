@@ -215,7 +215,11 @@ def _add(layer: LayerAccuracy, stored: Array, real: Array | None) -> None:
         low, high = int(stored.min()), int(stored.max())
         layer.smallest = low if first else min(low, layer.smallest)
         layer.largest = high if first else max(high, layer.largest)
-        layer.saturated += int(((stored <= layer.low) | (stored >= layer.high)).sum())
+        assert layer.type.params is not None
+        # An end that denotes 0, as of a quantizer behind a ReLU, clips nothing that the ReLU lets through.
+        zero = layer.type.params.zero_point[0]
+        layer.saturated += int(((stored <= layer.low) & (layer.low != zero)).sum())
+        layer.saturated += int(((stored >= layer.high) & (layer.high != zero)).sum())
     if real is None or real.shape != stored.shape or layer.type.dtype == "i32":
         return
     wide = real.astype(np.float64)

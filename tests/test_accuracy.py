@@ -99,6 +99,26 @@ def test_ends_of_a_relu_and_of_a_narrow_quantizer(tmp_path):
     assert (found.layers[1].saturated, found.layers[1].elements) == (2, 6)
 
 
+def test_the_zero_end_of_an_unsigned_range(tmp_path):
+    build = ModelBuilder()
+    y = build.node("Gemm", [build.quantizer("x", 1), build.dq(np.eye(2), 1.0)])
+    y = build.quantizer(build.node("Relu", [y]), 0, "qcdq", 0, 15)
+    found = measured(tmp_path, build.model(y, (1, 2)), [[-3, 2], [29, 7], [-1, 0]])
+    assert (found.layers[1].smallest, found.layers[1].largest, found.layers[1].saturated) == (0, 15, 1)
+
+
+def test_forms_of_one_network_have_equal_figures():
+    """QDQ and QOperator of the same training; the reals are those of the operators written out."""
+    folder = Path(__file__).parent / "data" / "exports"
+    figures = []
+    for form in ("qdq", "qoperator"):
+        planned = plan_model(folder / f"onnxruntime_{form}.onnx", Options())
+        found = measure_accuracy(planned, folder / f"onnxruntime_{form}.npz", Options(), limit=10)
+        figures.append([(layer.op, layer.saturated, layer.accumulator, layer.sqnr) for layer in found.layers])
+    assert figures[0] == figures[1]
+    assert all(sqnr > 20 for *_, sqnr in figures[0])
+
+
 def test_zeros_and_no_rows(tmp_path):
     found = measured(tmp_path, by_hand(), np.zeros((3, 2)))
     assert [(layer.bits, layer.sqnr, layer.own_sqnr) for layer in found.layers] == [(1, None, None)] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -151,3 +152,12 @@ def test_mnist_in_every_form(form):
     assert weights == [(7,), (8,), (9,), (9,)]
     scales = [layer.output.quantization.exponents for layer in found.layers if layer.output.quantization]
     assert scales == [(4,), (4,), (2,)]
+
+
+@pytest.mark.parametrize("form", ["onnxruntime_qdq", "onnxruntime_qoperator", "brevitas_qonnx", "torch_dynamo"])
+def test_exports_of_one_network_in_every_form(form):
+    """Operators on stored integers and QONNX's quantizers count as what they stand for."""
+    found = summarize(Path(__file__).parent / "data" / "exports" / f"{form}.onnx", {})
+    assert (found.parameters, found.macs) == (3_306, 17_408)
+    assert [layer.op for layer in found.layers if layer.macs] == ["Conv"] * 3 + ["Gemm"]
+    assert all(layer.supported for layer in found.layers)
