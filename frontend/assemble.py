@@ -24,11 +24,7 @@ INPUT_DTYPES: Mapping[int, str] = {TensorProto.FLOAT: "f32", TensorProto.INT8: "
 MAX_EXPONENT = 64
 UNSUPPORTED_ADVICE = "Write the layer with supported operators, or leave it to the code around the model."
 # What helps with operators that mostly are part of a quantizer in a form that is not recognized.
-DYNAMIC = (
-    "It belongs to dynamic quantization: export with static quantization, whose scales are fixed after training."
-)
 HINTS: Mapping[str, str] = {
-    **dict.fromkeys(("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"), DYNAMIC),
     "Round": "A fake quantizer is recognized as Mul, Round, Clip (or Max and Min), Div by one constant; write it so.",
     "QuantizeLinear": "It is recognized together with the DequantizeLinear that follows it; export both.",
     "BatchNormalization": "Fold it into the convolution before quantization, as exporters do in evaluation mode.",
