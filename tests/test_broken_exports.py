@@ -148,7 +148,7 @@ def test_damage_that_once_brought_a_traceback(said, seed):
 
 @pytest.mark.slow
 def test_random_damage_never_brings_a_traceback(said):
-    for seed in range(20_000, 20_900):
+    for seed in range(20_000, 20_600):
         assert_no_bug(said, seed)
 
 
