@@ -173,6 +173,11 @@ def assert_no_aliasing(plan):
                 # What a concat's memory holds, or that of an output, may be written under another name.
                 for name in {view.source, *(n for n, v in plan.views.items() if v == view)}:
                     overlays[step.node.name, name] = rounded(distance)
+                # Neither are parts of it, further in, read any more once they are written over with it.
+                size = plan.buffers[step.operands[at]].size
+                for name, part in plan.views.items():
+                    if part.source == view.source and 0 < part.offset < part.offset + plan.buffers[name].size <= size:
+                        overlays[step.node.name, name] = rounded(distance) + part.offset
     for name, view in plan.views.items():
         whole, piece = plan.buffers[view.source], plan.buffers[name]
         assert (piece.place, piece.offset) == (whole.place, whole.offset + view.offset)
