@@ -22,6 +22,12 @@ COMMON_FLAGS = (
     *("-ffreestanding", "-fomit-frame-pointer", "-mcmodel=medany", "-fno-jump-tables", "-fno-pic"),
     *("-ffunction-sections", "-fno-common", "-mabi=ilp32f"),
 )
+# People's own code: warnings are theirs, and it may have variables.
+RAW_FLAGS = (
+    *("-c", "-O2", "-g", "-Wall", "-ffreestanding", "-fomit-frame-pointer", "-mcmodel=medany", "-fno-pic"),
+    *("-fno-common", "-mabi=ilp32f"),
+)
+CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti")
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,20 @@ class Toolchain:
         maps = [f"-ffile-prefix-map={folder}=.", *([] if self.program else [_ziglang_map()])]
         flags = (*self.compile, *COMMON_FLAGS, *maps, *extra)
         self._run([*self._first(), *flags, source, "-o", result], folder, COMPILE_TIMEOUT, "compiling the model")
+
+    def compile_raw(self, folder: Path, source: Path, result: str) -> None:
+        """Compile anybody's C, C++ or assembly to folder/result; headers beside it and in folder are found."""
+        dialect = () if source.suffix.lower() == ".s" else ("-std=gnu11",) if source.suffix == ".c" else CXX_FLAGS
+        flags = (*self.compile, *RAW_FLAGS, *dialect, f"-I{folder}")
+        self._run(
+            [*self._first(), *flags, str(source), "-o", result], folder, COMPILE_TIMEOUT, f"compiling {source.name}"
+        )
+
+    def link_raw(self, folder: Path, objects: Sequence[str], base: int, result: str) -> None:
+        """Link the objects of anybody's code at `base`."""
+        symbol = f"{self.linker_prefix}--defsym=P4C_BASE={base:#x}"
+        argv = [*self._first(), *self.link, symbol, "-T", "raw.ld", *objects, "-o", result]
+        self._run(argv, folder, LINK_TIMEOUT, "linking the code")
 
     def link_image(self, folder: Path, objects: Sequence[str], script: str, base: int, result: str) -> None:
         """Link objects with a linker script at `base`."""

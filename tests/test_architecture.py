@@ -28,7 +28,7 @@ MAY_IMPORT = {
 LIBRARIES = {
     "compiler": {"lark", "networkx"},
     "frontend": {"google", "onnx", "onnxruntime"},
-    "backend": {"capstone", "elftools", "networkx", "platformdirs"},
+    "backend": {"capstone", "elftools", "networkx", "platformdirs", "pycparser"},
     "runtime": {"onnx", "onnxruntime", "rich", "serial"},
     "commands": set(),
 }

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ...backend.c_signature import parse_signature, read_signature
 from ...backend.image import Image
+from ...backend.raw import RawCode
 from ...backend.target import ESP32P4
+from ...backend.toolchain import find_toolchain
 from ...compiler.errors import DeviceError, InputError
 from ...compiler.ir import Array
 from ..device import ALL_STEPS, Progress, RunResult, Session, no_progress
@@ -18,6 +22,7 @@ from .own import OwnFirmware, identify
 from .own_session import OwnSession
 from .p4jit import Heap
 from .program import Program
+from .raw import RawFunction, source_texts
 from .session import BoardSession
 from .transport import DEFAULT_BAUD, ConnectionLostError, Transport
 from .virtual import VirtualBoard
@@ -50,7 +55,7 @@ class Board:
         self.port = port
         self._transport = Transport(port, baud)
         self._served_by = served_by
-        self._sessions: list[BoardSession | OwnSession] = []
+        self._sessions: list[BoardSession | OwnSession | RawFunction] = []
         try:
             self.link = Link(self._transport)
             self._begin(fills)
@@ -81,6 +86,32 @@ class Board:
             session = BoardSession(self.firmware, program, progress)
         self._sessions.append(session)
         return session
+
+    def jit(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        function: str,
+        *,
+        signature: str = "",
+        firmware: str | Path | None = None,
+        region: str = "l2mem",
+        toolchain: str = "zig",
+    ) -> RawFunction:
+        """Compile C, C++ or assembly files, put them into the board's memory, and return one of their functions.
+
+        Its signature is read from the sources, or given as a declaration. With the `firmware`'s ELF file the code may
+        call what that defines. InputError and ToolchainError for the user's mistakes, DeviceError when memory does
+        not suffice; see RawFunction and docs/raw-functions.md.
+        """
+        paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
+        texts = source_texts(paths)
+        wanted = parse_signature(signature) if signature else read_signature(texts, function)
+        chip_rev = self.chip_rev or "v3"
+        elf = None if firmware is None else Path(firmware)
+        with RawCode(paths, wanted, find_toolchain(toolchain), chip_rev, elf) as code:
+            made = RawFunction(self.firmware, code, wanted, region, chip_rev)
+        self._sessions.append(made)
+        return made
 
     def heap(self) -> Heap:
         """The board's memory: free and in all, by kind."""

@@ -25,13 +25,18 @@ EXTRA = ("-mcpu=generic_rv32+m+a+c", "-mabi=ilp32", "-Os", "-fdata-sections", "-
 
 @cache
 def firmware_elf() -> Elf:
-    """The linked firmware; ToolchainError where it cannot be built."""
+    """The firmware, from the cache, or built now; ToolchainError when that fails."""
+    return read_elf(firmware_path().read_bytes())
+
+
+def firmware_path() -> Path:
+    """The firmware's ELF file, whose symbols raw functions may call; see firmware_elf."""
     folder = cache_dir() / "firmware"
     path = folder / f"{_cache_key()}.elf"
     if not path.exists():
         folder.mkdir(exist_ok=True)
         _build(path)
-    return read_elf(path.read_bytes())
+    return path
 
 
 def _files() -> list[Path]:

@@ -1,0 +1,158 @@
+"""Any C, C++ or assembly as code for a board: compiled, and linked at the address that the board has given.
+
+A small entry of our own, `int p4c_raw_call(void)`, is what boards can call: it takes the arguments out of the record
+p4c_raw_arguments in the code's memory, where the host has put them, calls the function and leaves the result there.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from ..compiler.errors import InputError, ToolchainError
+from .c_signature import Parameter, Signature
+from .elf import Elf, read_elf
+from .pie.header import header_text
+from .toolchain import Toolchain
+from .writer import CWriter
+
+ENTRY, ARGUMENTS = "p4c_raw_call", "p4c_raw_arguments"
+SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".S", ".s")
+# Where code is linked to find out its size; any address with the low bits of an aligned one.
+PROBE_BASE = 0x4FF4_0000
+POINTER = np.dtype("uint32")
+
+
+@dataclass(frozen=True)
+class Record:
+    """The record of arguments: where each lies, where the result lies, and its size in bytes."""
+
+    offsets: tuple[int, ...]
+    result: int
+    size: int
+
+    @staticmethod
+    def of(signature: Signature) -> Record:
+        """Laid out as C lays out a struct: each field at a multiple of its size, in order, the result last."""
+        offsets, end = [], 0
+        for dtype in (*map(field_type, signature.parameters), signature.result or POINTER):
+            end += -end % dtype.itemsize
+            offsets.append(end)
+            end += dtype.itemsize
+        return Record(tuple(offsets[:-1]), offsets[-1], end)
+
+
+def field_type(parameter: Parameter) -> np.dtype[np.generic]:
+    """The type of an argument in the record: a pointer is an address."""
+    return POINTER if parameter.pointer else parameter.dtype
+
+
+class RawCode:
+    """Compiled sources, to be linked at any address. A context manager: it holds a temporary folder."""
+
+    def __init__(
+        self,
+        sources: Sequence[Path],
+        signature: Signature,
+        toolchain: Toolchain,
+        chip_rev: str,
+        firmware: Path | None,
+    ) -> None:
+        self._toolchain, self._firmware = toolchain, firmware
+        for path in (*sources, *([firmware] if firmware else [])):
+            if not path.is_file():
+                raise InputError(f"there is no file {path}", "check the path")
+        for path in sources:
+            if path.suffix not in SUFFIXES:
+                raise InputError(f"{path} is no source that can be compiled", f"give files in {', '.join(SUFFIXES)}")
+        self._temporary = tempfile.TemporaryDirectory(prefix="p4c-raw-")
+        self._folder = Path(self._temporary.name)
+        try:
+            self._compile(sources, signature, chip_rev)
+        except BaseException:
+            self.close()
+            raise
+
+    def link(self, base: int) -> Elf:
+        """The code at an address. ToolchainError for what it calls and nobody defines."""
+        try:
+            self._toolchain.link_raw(self._folder, self._objects, base, "raw.elf")
+        except ToolchainError as error:
+            advice = "Define it in the sources"
+            advice += (
+                "" if self._firmware else ", or give the firmware's ELF with firmware= if it is a function of that"
+            )
+            raise ToolchainError(str(error.problems[0].what), advice) from error
+        return read_elf((self._folder / "raw.elf").read_bytes())
+
+    def close(self) -> None:
+        """Remove the temporary folder."""
+        self._temporary.cleanup()
+
+    def __enter__(self) -> RawCode:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def _provided(self) -> str:
+        """The firmware's symbols for the linker, each for whoever refers to it and does not define it himself."""
+        if self._firmware is None:
+            return ""
+        try:
+            symbols = read_elf(self._firmware.read_bytes()).symbols
+        except OSError as error:
+            raise InputError(f"{self._firmware} cannot be read: {error.strerror}", "check the path") from error
+        named = (symbol for symbol in symbols if re.fullmatch(r"[A-Za-z_]\w*", symbol.name))
+        return "".join(f"PROVIDE({symbol.name} = {symbol.address:#x});\n" for symbol in named)
+
+    def _compile(self, sources: Sequence[Path], signature: Signature, chip_rev: str) -> None:
+        csrc = files(f"{__package__}.csrc")
+        script = (csrc / "raw.ld").read_text(encoding="utf-8")
+        (self._folder / "raw.ld").write_text(script + self._provided(), encoding="utf-8")
+        (self._folder / "p4c_support.h").write_bytes((csrc / "p4c_support.h").read_bytes())
+        (self._folder / "p4c_pie.h").write_text(header_text(chip_rev), encoding="utf-8")
+        # A firmware brings its own memcpy and memset.
+        entry = entry_text(signature, support=self._firmware is None)
+        (self._folder / "p4c_raw_entry.c").write_text(entry, encoding="utf-8")
+        self._objects = []
+        for index, source in enumerate((*(path.resolve() for path in sources), self._folder / "p4c_raw_entry.c")):
+            self._objects.append(f"{index}.o")
+            self._toolchain.compile_raw(self._folder, source, self._objects[-1])
+
+
+def entry_text(signature: Signature, *, support: bool) -> str:
+    """The C of the entry."""
+    out = CWriter()
+    out.line("#include <stdint.h>")
+    out.line("#include <stdbool.h>")
+    if support:
+        out.line('#include "p4c_support.h"')
+    types = ["void *" if parameter.pointer else c_type(parameter.dtype) for parameter in signature.parameters]
+    result = c_type(signature.result) if signature.result is not None else "void"
+    out.line(f"extern {result} {signature.name}({', '.join(types) or 'void'});")
+    out.line("struct")
+    with out.block():
+        for index, type_ in enumerate(types):
+            out.line(f"{type_} a{index};")
+        out.line(f"{'uint32_t' if result == 'void' else result} result;")
+    out.line(f"volatile {ARGUMENTS} __attribute__((used));")
+    out.line(f"int {ENTRY}(void)")
+    with out.block():
+        # The code may use the vector unit, which is off after reset.
+        out.line('__asm__ volatile("csrsi 0x7f2, 1");')
+        call = f"{signature.name}({', '.join(f'{ARGUMENTS}.a{index}' for index in range(len(types)))});"
+        out.line(call if result == "void" else f"{ARGUMENTS}.result = {call}")
+        out.line("return 0;")
+    return out.text()
+
+
+def c_type(dtype: np.dtype[np.generic]) -> str:
+    """The C type of a NumPy type."""
+    return {"bool": "bool", "float32": "float", "float64": "double"}.get(dtype.name, f"{dtype.name}_t")

@@ -1,0 +1,209 @@
+"""Functions of anybody's C on a board: compiled, linked where the board has room, called with NumPy arguments."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ...backend.c_signature import Parameter, Signature
+from ...backend.pie.listing import listing
+from ...backend.raw import ARGUMENTS, ENTRY, POINTER, PROBE_BASE, RawCode, Record, field_type
+from ...compiler.errors import DeviceError, DeviceFault, InputError
+from ...compiler.ir import Array
+from .link import RefusedError
+from .own import CAUSES
+from .p4jit import P4Jit
+from .packets import ErrorCode
+from .program import MEMORIES
+
+# Blocks begin on cache lines, so that writing one back touches no other.
+ALIGNMENT = 128
+
+
+class RawFunction:
+    """A function in a board's memory; made by Board.jit. A context manager; closing it frees its memory there."""
+
+    def __init__(self, firmware: P4Jit, code: RawCode, signature: Signature, region: str, chip_rev: str) -> None:
+        self.signature, self.region = signature, region
+        self._firmware, self._chip_rev = firmware, chip_rev
+        self._record = Record.of(signature)
+        # Linked twice: for its size, then at the address of a block of that size, which changes no size.
+        probe = code.link(PROBE_BASE)
+        self.address = allocated(firmware, len(probe.flat), region, "the code")
+        try:
+            self.elf = code.link(self.address)
+            if len(self.elf.flat) > len(probe.flat):
+                raise DeviceError(
+                    "the code is larger at its address than before", "please report this with the sources"
+                )
+            firmware.write(self.address, self.elf.flat)
+            if firmware.read(self.address, len(self.elf.flat)) != self.elf.flat:
+                what = f"the code reads back otherwise than it was written at {self.address:#010x}"
+                raise DeviceError(what, "lower --baud or check the cable")
+        except BaseException:
+            with contextlib.suppress(DeviceError):
+                self.close()
+            raise
+
+    def __call__(self, *arguments: object, timeout: float = 10.0) -> Any:  # noqa: ANN401
+        """Call it: numbers for numbers, arrays of the exact dtype for pointers; returns what it returns, or None.
+
+        Arrays are copied to the board, and back into themselves behind pointers without const. InputError for
+        arguments that do not fit, DeviceFault for a crash, DeviceError when it takes more than `timeout` seconds.
+        Whatever happens, no memory of the board stays taken.
+        """
+        self._check_open()
+        parameters = self.signature.parameters
+        if len(arguments) != len(parameters):
+            what = f"{self.signature.name} takes {len(parameters)} arguments, {len(arguments)} were given"
+            raise InputError(what, f"call {self.signature}")
+        checked = [
+            _checked(p, index, value) for index, (p, value) in enumerate(zip(parameters, arguments, strict=True), 1)
+        ]
+        blocks: list[int] = []
+        try:
+            record = bytearray(self._record.size)
+            for offset, parameter, value in zip(self._record.offsets, parameters, checked, strict=True):
+                if parameter.pointer:
+                    blocks.append(
+                        allocated(self._firmware, max(value.nbytes, 1), self.region, f"the array {parameter.name}")
+                    )
+                    self._firmware.write(blocks[-1], value.tobytes())
+                    value = np.array(blocks[-1], POINTER)
+                record[offset : offset + value.nbytes] = value.tobytes()
+            self._firmware.write(self._arguments, bytes(record))
+            self._execute(timeout)
+            self._copy_back(checked, blocks)
+            return self._result()
+        finally:
+            for block in blocks:
+                self._firmware.free(block)
+
+    def inspect(self) -> str:
+        """Sections, symbols, the memory map, and the disassembly of the code, as text."""
+        return "\n".join(self._lines())
+
+    def close(self) -> None:
+        """Free its memory on the board."""
+        if self.address:
+            address, self.address = self.address, 0
+            self._firmware.free(address)
+
+    def forget(self) -> None:
+        """The board has restarted: nothing is there to be freed."""
+        self.address = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _arguments(self) -> int:
+        return next(symbol.address for symbol in self.elf.symbols if symbol.name == ARGUMENTS)
+
+    def _check_open(self) -> None:
+        if not self.address:
+            what = f"{self.signature.name} is not on the board any more: it was closed, or the board was reset"
+            raise DeviceError(what, "call jit again")
+
+    def _execute(self, timeout: float) -> None:
+        entry = next(symbol.address for symbol in self.elf.symbols if symbol.name == ENTRY)
+        try:
+            self._firmware.execute(entry, timeout, f"{self.signature.name} may take {timeout:g} s")
+        except RefusedError as error:
+            raise self._fault(error, timeout) from error
+
+    def _fault(self, error: RefusedError, timeout: float) -> DeviceError:
+        """The words for a call that the board ended."""
+        if error.code == ErrorCode.TIMEOUT:
+            what = f"{self.signature.name} did not return in the board's time limit"
+            return DeviceError(what, f"look for a loop without end; timeout={timeout:g} was given")
+        if error.code != ErrorCode.FAULT or len(error.words) < 4:
+            return error
+        _, cause, pc, value = error.words[:4]
+        place = self.elf.symbolize(pc)
+        what = CAUSES.get(cause, f"faulted with cause {cause}, value {{value:#010x}}").format(value=value)
+        where = f"pc {pc:#010x}" + (f" in {place}" if place else "")
+        advice = "look at inspect() there; nothing on the board is lost"
+        return DeviceFault(f"{self.signature.name} {what} ({where})", advice, pc=pc, address=value, symbol=place)
+
+    def _copy_back(self, values: Sequence[Array], blocks: Sequence[int]) -> None:
+        arrays = [(p, v) for p, v in zip(self.signature.parameters, values, strict=True) if p.pointer]
+        for (parameter, array), block in zip(arrays, blocks, strict=True):
+            if parameter.written and array.nbytes:
+                data = self._firmware.read(block, array.nbytes)
+                array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
+
+    def _result(self) -> Any:  # noqa: ANN401
+        dtype = self.signature.result
+        if dtype is None:
+            return None
+        data = self._firmware.read(self._arguments + self._record.result, dtype.itemsize)
+        return np.frombuffer(data, dtype)[0]
+
+    def _lines(self) -> Iterator[str]:
+        yield str(self.signature)
+        base, size = self.elf.base, len(self.elf.flat)
+        yield f"\nmemory: {size:,} bytes of {MEMORIES[self.region]} at {base:#010x}..{base + size:#010x}"
+        yield "\nsections"
+        yield from (
+            f"  {s.address:#010x} {s.size:8,}  {s.name} {s.flags}" for s in self.elf.sections if "A" in s.flags
+        )
+        yield "\nsymbols"
+        yield from (f"  {s.address:#010x} {s.size:8,}  {s.name}" for s in self.elf.symbols if s.kind != "notype")
+        code = next(section for section in self.elf.sections if section.name == ".text")
+        start = code.address - base
+        names = {symbol.address: symbol.name for symbol in self.elf.functions}
+        yield "\ncode"
+        yield from listing(self.elf.flat[start : start + code.size], code.address, self._chip_rev, names)
+
+
+def allocated(firmware: P4Jit, size: int, region: str, what: str) -> int:
+    """The address of so many bytes; DeviceError when the board has none."""
+    address = firmware.alloc(size, region, ALIGNMENT)
+    if not address:
+        free = firmware.heap().free(region)
+        raise DeviceError(
+            f"{what} needs {size:,} bytes of {MEMORIES[region]}, the board has {free:,} free", "close others"
+        )
+    return address
+
+
+def _checked(parameter: Parameter, index: int, value: object) -> Array:
+    """An argument as an array of the parameter's type, the array itself behind a pointer; InputError otherwise."""
+    place = f"argument {index} ({parameter})"
+    if parameter.pointer:
+        if not isinstance(value, np.ndarray):
+            raise InputError(f"{place} is a {type(value).__name__}, expected an array", "give a NumPy array")
+        if value.dtype != parameter.dtype:
+            what = f"{place} is an array of {value.dtype}, expected {parameter.dtype}"
+            raise InputError(what, f"convert it with .astype(np.{parameter.dtype})")
+        if not value.flags.c_contiguous or (parameter.written and not value.flags.writeable):
+            raise InputError(f"{place} is not contiguous and writable", "give np.ascontiguousarray(..) or a copy")
+        return value
+    try:
+        number = np.array(value).reshape(())
+        stored = number.astype(field_type(parameter))
+        kept = stored == number or (parameter.dtype.kind == "f" and number.dtype.kind in "iuf")
+    except (TypeError, ValueError, OverflowError):
+        kept = False
+    if not kept:
+        raise InputError(f"{place} is {value!r}, which is no {parameter.dtype}", "give a number that the type holds")
+    return stored
+
+
+def source_texts(sources: Sequence[Path]) -> list[str]:
+    """The texts of the sources; InputError for one that cannot be read."""
+    try:
+        return [path.read_text(encoding="utf-8", errors="replace") for path in sources]
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}", "check the path") from error
