@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..compiler.errors import InputError, ToolchainError
-from .c_signature import Parameter, Signature
+from .c_signature import Parameter, Signature, parse_signature, read_signature
 from .elf import Elf, read_elf
 from .pie.header import header_text
 from .toolchain import Toolchain
@@ -54,12 +54,16 @@ def field_type(parameter: Parameter) -> np.dtype[np.generic]:
 
 
 class RawCode:
-    """Compiled sources, to be linked at any address. A context manager: it holds a temporary folder."""
+    """Compiled sources, to be linked at any address. A context manager: it holds a temporary folder.
+
+    `signature` is that of the function, as declared or else as the preprocessed sources say.
+    """
 
     def __init__(
         self,
         sources: Sequence[Path],
-        signature: Signature,
+        function: str,
+        declaration: str,
         toolchain: Toolchain,
         chip_rev: str,
         firmware: Path | None,
@@ -74,7 +78,10 @@ class RawCode:
         self._temporary = tempfile.TemporaryDirectory(prefix="p4c-raw-")
         self._folder = Path(self._temporary.name)
         try:
-            self._compile(sources, signature, chip_rev)
+            paths = [path.resolve() for path in sources]
+            self._prepare(chip_rev)
+            self.signature = parse_signature(declaration) if declaration else self._read_signature(paths, function)
+            self._compile(paths)
         except BaseException:
             self.close()
             raise
@@ -84,7 +91,7 @@ class RawCode:
         try:
             self._toolchain.link_raw(self._folder, self._objects, base, "raw.elf")
         except ToolchainError as error:
-            advice = "Define it in the sources"
+            advice = 'Define it in the sources, without static, and in C++ as extern "C"'
             advice += (
                 "" if self._firmware else ", or give the firmware's ELF with firmware= if it is a function of that"
             )
@@ -112,17 +119,27 @@ class RawCode:
         named = (symbol for symbol in symbols if re.fullmatch(r"[A-Za-z_]\w*", symbol.name))
         return "".join(f"PROVIDE({symbol.name} = {symbol.address:#x});\n" for symbol in named)
 
-    def _compile(self, sources: Sequence[Path], signature: Signature, chip_rev: str) -> None:
+    def _read_signature(self, sources: Sequence[Path], function: str) -> Signature:
+        """The signature as the compiler reads it: what an #if leaves out declares nothing."""
+        texts = [
+            self._toolchain.preprocess(self._folder, path) for path in sources if path.suffix not in (".S", ".s")
+        ]
+        return read_signature(texts, function)
+
+    def _prepare(self, chip_rev: str) -> None:
+        """Put the linker script and our headers into the folder."""
         csrc = files(f"{__package__}.csrc")
         script = (csrc / "raw.ld").read_text(encoding="utf-8")
         (self._folder / "raw.ld").write_text(script + self._provided(), encoding="utf-8")
         (self._folder / "p4c_support.h").write_bytes((csrc / "p4c_support.h").read_bytes())
         (self._folder / "p4c_pie.h").write_text(header_text(chip_rev), encoding="utf-8")
+
+    def _compile(self, sources: Sequence[Path]) -> None:
         # A firmware brings its own memcpy and memset.
-        entry = entry_text(signature, support=self._firmware is None)
+        entry = entry_text(self.signature, support=self._firmware is None)
         (self._folder / "p4c_raw_entry.c").write_text(entry, encoding="utf-8")
         self._objects = []
-        for index, source in enumerate((*(path.resolve() for path in sources), self._folder / "p4c_raw_entry.c")):
+        for index, source in enumerate((*sources, self._folder / "p4c_raw_entry.c")):
             self._objects.append(f"{index}.o")
             self._toolchain.compile_raw(self._folder, source, self._objects[-1])
 

@@ -66,11 +66,16 @@ class Toolchain:
 
     def compile_raw(self, folder: Path, source: Path, result: str) -> None:
         """Compile anybody's C, C++ or assembly to folder/result; headers beside it and in folder are found."""
-        dialect = () if source.suffix.lower() == ".s" else ("-std=gnu11",) if source.suffix == ".c" else CXX_FLAGS
-        flags = (*self.compile, *RAW_FLAGS, *dialect, f"-I{folder}")
+        flags = (*self.compile, *RAW_FLAGS, *_dialect(source), f"-I{folder}")
         self._run(
             [*self._first(), *flags, str(source), "-o", result], folder, COMPILE_TIMEOUT, f"compiling {source.name}"
         )
+
+    def preprocess(self, folder: Path, source: Path) -> str:
+        """The text of a C or C++ file as the compiler reads it: macros, conditions and headers resolved."""
+        what = f"reading {source.name}"
+        argv = [*self._first(), *self.compile, *_dialect(source), f"-I{folder}", "-E", str(source)]
+        return run_tool(argv, timeout=COMPILE_TIMEOUT, what=what, cwd=folder)
 
     def link_raw(self, folder: Path, objects: Sequence[str], base: int, result: str) -> None:
         """Link the objects of anybody's code at `base`."""
@@ -86,6 +91,13 @@ class Toolchain:
 
     def _run(self, argv: Sequence[str], folder: Path, timeout: int, what: str) -> None:
         run_tool(argv, timeout=timeout, what=what, cwd=folder)
+
+
+def _dialect(source: Path) -> tuple[str, ...]:
+    """The flags of a source's language, by its suffix; none for assembly."""
+    if source.suffix.lower() == ".s":
+        return ()
+    return ("-std=gnu11",) if source.suffix == ".c" else CXX_FLAGS
 
 
 def _ziglang_map() -> str:

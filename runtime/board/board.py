@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ...backend.c_signature import parse_signature, read_signature
 from ...backend.image import Image
 from ...backend.raw import RawCode
 from ...backend.target import ESP32P4
@@ -22,7 +21,7 @@ from .own import OwnFirmware, identify
 from .own_session import OwnSession
 from .p4jit import Heap
 from .program import Program
-from .raw import RawFunction, source_texts
+from .raw import RawFunction
 from .session import BoardSession
 from .transport import DEFAULT_BAUD, ConnectionLostError, Transport
 from .virtual import VirtualBoard
@@ -104,12 +103,10 @@ class Board:
         not suffice; see RawFunction and docs/raw-functions.md.
         """
         paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
-        texts = source_texts(paths)
-        wanted = parse_signature(signature) if signature else read_signature(texts, function)
         chip_rev = self.chip_rev or "v3"
         elf = None if firmware is None else Path(firmware)
-        with RawCode(paths, wanted, find_toolchain(toolchain), chip_rev, elf) as code:
-            made = RawFunction(self.firmware, code, wanted, region, chip_rev)
+        with RawCode(paths, function, signature, find_toolchain(toolchain), chip_rev, elf) as code:
+            made = RawFunction(self.firmware, code, region, chip_rev)
         self._sessions.append(made)
         return made
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from ...backend.c_signature import Parameter, Signature
+from ...backend.c_signature import Parameter
 from ...backend.pie.listing import listing
 from ...backend.raw import ARGUMENTS, ENTRY, POINTER, PROBE_BASE, RawCode, Record, field_type
 from ...compiler.errors import DeviceError, DeviceFault, InputError
@@ -28,10 +27,10 @@ ALIGNMENT = 128
 class RawFunction:
     """A function in a board's memory; made by Board.jit. A context manager; closing it frees its memory there."""
 
-    def __init__(self, firmware: P4Jit, code: RawCode, signature: Signature, region: str, chip_rev: str) -> None:
-        self.signature, self.region = signature, region
+    def __init__(self, firmware: P4Jit, code: RawCode, region: str, chip_rev: str) -> None:
+        self.signature, self.region = code.signature, region
         self._firmware, self._chip_rev = firmware, chip_rev
-        self._record = Record.of(signature)
+        self._record = Record.of(code.signature)
         # Linked twice: for its size, then at the address of a block of that size, which changes no size.
         probe = code.link(PROBE_BASE)
         self.address = allocated(firmware, len(probe.flat), region, "the code")
@@ -199,11 +198,3 @@ def _checked(parameter: Parameter, index: int, value: object) -> Array:
     if not kept:
         raise InputError(f"{place} is {value!r}, which is no {parameter.dtype}", "give a number that the type holds")
     return stored
-
-
-def source_texts(sources: Sequence[Path]) -> list[str]:
-    """The texts of the sources; InputError for one that cannot be read."""
-    try:
-        return [path.read_text(encoding="utf-8", errors="replace") for path in sources]
-    except OSError as error:
-        raise InputError(f"{error.filename} cannot be read: {error.strerror}", "check the path") from error
