@@ -63,9 +63,13 @@ class QuantParams:
         exponents = self.exponents
         return exponents[0] if exponents is not None and self.axis is None else None
 
+    def step_of(self, value: float) -> float:
+        """Where a real lies on a per-tensor grid, in steps from the one of 0; an integer on the grid."""
+        return float(np.float32(value)) / self.scale[0] + self.zero_point[0]
+
     def is_step(self, value: float, low: int, high: int) -> bool:
         """True when a per-tensor grid with integers low..high has a step at that real, or ends before it."""
-        step = float(np.float32(value)) / self.scale[0] + self.zero_point[0]
+        step = self.step_of(value)
         return not low <= step <= high or step == round(step)
 
     @property

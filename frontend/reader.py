@@ -84,7 +84,6 @@ def _read(
     proto = infer_shapes(proto)
     # Operators on stored integers, and QONNX's quantizers, become QDQ.
     proto, qdq = write_out(proto, problems)
-    qdq = proto if qdq is proto and qdq.graph.value_info else infer_shapes(qdq)
     # Quantizers first, in every form; constants are folded on demand, and never through a quantizer.
     model = OnnxModel(qdq)
     recognize_quantizers(model, problems)

@@ -66,7 +66,7 @@ def stored_fill(node: Node, type_: TensorType) -> float:
     value = float(np.float32(node.attrs["value"]))  # type: ignore[arg-type]
     if type_.params is None or type_.params.axis is not None:
         return value
-    return value / type_.params.scale[0] + type_.params.zero_point[0]
+    return type_.params.step_of(value)
 
 
 def _check_pad(node: Node, types: Types) -> Iterator[str]:

@@ -15,6 +15,7 @@ import onnx
 
 from ...compiler.errors import Problem
 from ..onnx_model import OnnxModel, OnnxNode
+from ..shapes import infer_shapes
 from . import qonnx, qoperator
 from .qonnx import QONNX, QONNX_WARNING, is_qonnx
 from .qoperator import QOPERATOR, WRITTEN
@@ -30,6 +31,7 @@ FORMS: Mapping[str, Callable[[Writer, OnnxNode], None]] = {**QOPERATOR, **QONNX}
 
 def write_out(proto: onnx.ModelProto, problems: list[Problem]) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """(the model that onnxruntime runs, the same as QDQ); both are the given one where nothing is to be written out.
+    What is written out has its shapes inferred.
 
     Problems are appended; the nodes that have one become poison markers.
     """
@@ -50,7 +52,7 @@ def write_out(proto: onnx.ModelProto, problems: list[Problem]) -> tuple[onnx.Mod
         except WriteError as fault:
             problems.append(fault.problem)
             writer.poison(node)
-    written = writer.model()
+    written = infer_shapes(writer.model())
     if any(is_qonnx(node) for node in model.nodes):
         problems.append(QONNX_WARNING)
         return written, written

@@ -84,7 +84,7 @@ def _check_fill(ctx: Context, node: OnnxNode, value: float) -> None:
     if params is None or params.axis is not None:
         return
     low, high = dtype_range(type_.dtype)
-    fill = value / params.scale[0] + params.zero_point[0]
+    fill = params.step_of(value)
     if not low <= fill <= high or fill != int(fill):
         ends = [(end - params.zero_point[0]) * params.scale[0] for end in (low, high)]
         what = f"pads with {value:g}, expected a multiple of {params.scale[0]:g} from {ends[0]:g} to {ends[1]:g}"
