@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from serial.urlhandler import protocol_socket
 
+import p4c
 from p4c import driver
 from p4c.backend.build import build
 from p4c.backend.cache import CACHE_VARIABLE
 from p4c.backend.emit import emit_entry, emit_source
+from p4c.runtime.board.virtual import VirtualBoard
 
 from .models import many_net, rows, small_net
 
@@ -29,6 +31,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--serial-faults", type=int, default=150, help="how many faults tests/test_board_faults.py injects"
     )
+
+
+@pytest.fixture(scope="module")
+def virtual():
+    """A virtual board with p4c's own firmware, on a socket."""
+    with VirtualBoard(with_pty=False) as board:
+        yield board
+
+
+@pytest.fixture
+def board(virtual):
+    """A connection; afterwards the board's heap is as it was before."""
+    with p4c.connect(virtual.url) as connected:
+        before = connected.heap()
+        yield connected
+    with p4c.connect(virtual.url) as again:
+        assert again.heap() == before
 
 
 @pytest.fixture

@@ -17,28 +17,11 @@ from p4c.compiler.errors import DeviceError, DeviceFault, InputError
 from p4c.runtime.board import session
 from p4c.runtime.board.link import RefusedError
 from p4c.runtime.board.packets import Command, Packet, encode
-from p4c.runtime.board.virtual import VirtualBoard
 
 from .faulty_line import FaultyLine
 from .models import many_net, rows, small_net
 
 ILLEGAL, FOREVER = bytes(4), bytes.fromhex("6f000000")
-
-
-@pytest.fixture(scope="module")
-def virtual():
-    with VirtualBoard(with_pty=False) as board:
-        yield board
-
-
-@pytest.fixture
-def board(virtual):
-    """A connection; afterwards the board's heap is as it was before."""
-    with p4c.connect(virtual.url) as connected:
-        before = connected.heap()
-        yield connected
-    with p4c.connect(virtual.url) as again:
-        assert again.heap() == before
 
 
 @pytest.fixture(scope="module")

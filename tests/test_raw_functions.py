@@ -13,28 +13,11 @@ import p4c
 from p4c.backend.c_signature import parse_signature, read_signature
 from p4c.backend.raw import Record
 from p4c.compiler.errors import DeviceError, DeviceFault, InputError, ToolchainError
-from p4c.runtime.board.virtual import VirtualBoard
 from p4c.runtime.simulator.firmware import firmware_path
 
 from .foreign_firmware import ForeignFirmware
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "raw" / "vector.c"
-
-
-@pytest.fixture(scope="module")
-def virtual():
-    with VirtualBoard(with_pty=False) as board:
-        yield board
-
-
-@pytest.fixture
-def board(virtual):
-    """A connection; afterwards the board's heap is as it was before."""
-    with p4c.connect(virtual.url) as connected:
-        before = connected.heap()
-        yield connected
-    with p4c.connect(virtual.url) as again:
-        assert again.heap() == before
 
 
 def source(folder, text, name="code.c"):
