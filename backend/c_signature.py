@@ -1,4 +1,4 @@
-"""What a C function takes and returns, read off its declaration: numbers, and pointers to numbers."""
+"""What a C function takes and returns, read off its declaration: numbers, and pointers to numbers or structs."""
 
 from __future__ import annotations
 
@@ -10,35 +10,49 @@ import numpy as np
 from pycparser import c_ast, c_parser
 
 from ..compiler.errors import InputError
+from .c_declarations import Declaration, Source, find_declaration, split_parameters
 
-STDINT = {f"{sign}int{bits}_t": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 # C's types on RV32 ilp32f -> NumPy's; what pycparser gives as the words of a type, sorted.
 TYPES: Mapping[str, str] = {
-    **STDINT,
-    **{"char": "uint8", "char signed": "int8", "char unsigned": "uint8", "_Bool": "bool", "bool": "bool"},
+    **{"char": "uint8", "char signed": "int8", "char unsigned": "uint8", "_Bool": "bool"},
     **{"short": "int16", "int short": "int16", "short unsigned": "uint16", "int short unsigned": "uint16"},
+    **{"short signed": "int16", "int short signed": "int16", "int long signed": "int32", "long signed": "int32"},
     **{"int": "int32", "signed": "int32", "int signed": "int32", "unsigned": "uint32", "int unsigned": "uint32"},
     **{"long": "int32", "int long": "int32", "long unsigned": "uint32", "int long unsigned": "uint32"},
-    **{"long long": "int64", "int long long": "int64", "long long unsigned": "uint64"},
-    **{"float": "float32", "double": "float64", "size_t": "uint32", "uintptr_t": "uint32", "intptr_t": "int32"},
+    **{"long long": "int64", "int long long": "int64", "long long signed": "int64", "int long long signed": "int64"},
+    **{"long long unsigned": "uint64", "int long long unsigned": "uint64"},
+    **{"float": "float32", "double": "float64"},
 }
-ADVICE = "Give its declaration with signature=, of numbers and pointers to them: int32_t f(const int8_t *x, int n)."
-_NAMES = ("size_t", "uintptr_t", "intptr_t", "bool", *STDINT)
-_PRELUDE = "".join(f"typedef int {name};" for name in _NAMES)
+POINTER = np.dtype("uint32")
+# What a pointer to void or to a struct of unknown members points to: any array.
+ANYTHING = np.dtype("V")
+ADVICE = "Give its declaration with signature=, of numbers and pointers to them: int32_t f(const int8_t *x, int n)"
+_FUNCTIONS = "let the code choose among functions of its own by a number"
+# The names of types that a declaration may use without any header.
+_STANDARD = """
+typedef signed char int8_t; typedef short int16_t; typedef int int32_t; typedef long long int64_t;
+typedef unsigned char uint8_t; typedef unsigned short uint16_t; typedef unsigned int uint32_t;
+typedef unsigned long long uint64_t; typedef unsigned int size_t; typedef unsigned int uintptr_t;
+typedef int intptr_t; typedef int ptrdiff_t; typedef _Bool bool;
+"""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: the type of a number, or of what a pointer points to; `written` for pointers without const."""
+    """One parameter: the type of a number, or of what a pointer points to; `written` for pointers without const.
+
+    `of` is the name of that type where the dtype does not say it, "" elsewhere.
+    """
 
     name: str
     dtype: np.dtype[np.generic]
     pointer: bool = False
     written: bool = False
+    of: str = ""
 
     def __str__(self) -> str:
         const = "const " if self.pointer and not self.written else ""
-        return f"{const}{self.dtype} {'*' if self.pointer else ''}{self.name}"
+        return f"{const}{self.of or self.dtype} {'*' if self.pointer else ''}{self.name}"
 
 
 @dataclass(frozen=True)
@@ -53,54 +67,165 @@ class Signature:
         return f"{self.result or 'void'} {self.name}({', '.join(map(str, self.parameters))})"
 
 
-def read_signature(sources: Sequence[str], function: str) -> Signature:
-    """The signature of a function that one of the texts defines or declares; InputError when none does."""
-    for declaration in (found for source in sources for found in _declarations(source, function)):
-        return parse_signature(declaration)
-    raise InputError(f"the sources declare no function {function}", ADVICE)
+class _LaidOutElsewhereError(Exception):
+    """Members that no NumPy type describes."""
+
+
+def read_signature(sources: Sequence[Source], function: str) -> Signature:
+    """The signature of a function that one of the sources defines or declares; InputError when none does."""
+    found = [one for source in sources if (one := find_declaration(source, function))]
+    if not found:
+        raise InputError(f"the sources declare no function {function}", ADVICE)
+    declaration = next((one for one in found if not one.hidden), found[0])
+    if declaration.hidden == "C++":
+        what = f"{function} is a C++ function, whose name in the binary is another one"
+        raise InputError(what, f'declare it extern "C": extern "C" {declaration.text}')
+    if declaration.hidden:
+        what = f"{function} is {declaration.hidden}, so that no other file can call it"
+        raise InputError(
+            what, f"leave out {declaration.hidden}, or write a function without it that calls {function}"
+        )
+    return _signature(declaration, function)
 
 
 def parse_signature(declaration: str) -> Signature:
     """The signature of a declaration such as `int32_t f(const int8_t *x, int n)`; InputError when it is none."""
-    try:
-        tree = c_parser.CParser().parse(f"{_PRELUDE}{declaration.strip().rstrip(';')};")
-    except Exception as error:  # pycparser's exception has moved between its releases
-        raise InputError(f"{declaration.strip()!r} is no declaration of a C function", ADVICE) from error
+    text = declaration.strip().rstrip(";")
+    match = re.match(r"[\w\s*]*?(\w+)\s*\(.*\)$", text, re.DOTALL)
+    if match is None or match[1] == text.split("(")[0].strip():
+        raise InputError(f"{declaration.strip()!r} is no declaration of a C function", ADVICE)
+    found = find_declaration(Source(f"{text};"), match[1])
+    return _signature(found or Declaration(text, ""), match[1])
+
+
+def _signature(declaration: Declaration, function: str) -> Signature:
+    tree = _parsed(f"{declaration.types} {declaration.text};")
+    if tree is None:
+        for text in split_parameters(declaration.text):
+            if _parsed(f"{declaration.types} void f({text});") is None:
+                what = f"the parameter `{text}` of {function} is no C, or the sources do not define its type"
+                raise InputError(what, ADVICE)
+        raise InputError(f"{declaration.text!r} is no declaration of a C function", ADVICE)
     declared = tree.ext[-1]
     if not isinstance(declared, c_ast.Decl) or not isinstance(declared.type, c_ast.FuncDecl):
-        raise InputError(f"{declaration.strip()!r} is no declaration of a C function", ADVICE)
-    parameters = declared.type.args.params if declared.type.args else []
-    if len(parameters) == 1 and _words(parameters[0].type) == "void":
-        parameters = []
-    made = tuple(_parameter(declared.name, index, one) for index, one in enumerate(parameters))
-    result = _words(declared.type.type)
-    if result != "void" and result not in TYPES:
-        raise InputError(f"{declared.name} returns {result or 'no number'}, expected a number or void", ADVICE)
-    return Signature(declared.name, made, None if result == "void" else np.dtype(TYPES[result]))
+        raise InputError(f"{declaration.text!r} is no declaration of a C function", ADVICE)
+    types = _Types(tree, function)
+    listed = declared.type.args.params if declared.type.args else []
+    if len(listed) == 1 and types.words(getattr(listed[0], "type", None)) == "void":
+        listed = []
+    parameters = tuple(types.parameter(index, one) for index, one in enumerate(listed))
+    return Signature(function, parameters, types.result(declared.type.type))
 
 
-def _declarations(source: str, function: str) -> list[str]:
-    """The texts from a return type to the end of the parameters, wherever the function is declared and not called."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", source, flags=re.DOTALL)
-    text = re.sub(r"^\s*#(\\\n|[^\n])*", "", text, flags=re.MULTILINE)
-    text = re.sub(r"__attribute__\s*\(\(.*?\)\)|\bextern\b\s*(\"C\")?|\b(static|inline)\b", " ", text)
-    text = re.sub(r"\b__?restrict(__)?\b", "restrict", text)
-    pattern = rf"(?:^|[;{{}}])([^;{{}}()=]*[\w*\s]\b{re.escape(function)}\s*\([^;{{}}()]*\))\s*(?=[;{{])"
-    found = (" ".join(match.split()) for match in re.findall(pattern, text))
-    return [declaration for declaration in found if declaration.split()[0] not in ("return", "else", function)]
+def _parsed(text: str) -> c_ast.FileAST | None:
+    try:
+        return c_parser.CParser().parse(f"{_STANDARD} {text}")
+    except Exception:  # pycparser's exception has moved between its releases
+        return None
 
 
-def _parameter(function: str, index: int, declared: c_ast.Node) -> Parameter:
-    type_ = declared.type if isinstance(declared, c_ast.Decl | c_ast.Typename) else declared
-    pointer = isinstance(type_, c_ast.PtrDecl | c_ast.ArrayDecl)
-    inner = type_.type if pointer else type_
-    words, name = _words(inner), getattr(declared, "name", None) or f"argument{index}"
-    if words not in TYPES:
-        raise InputError(f"the parameter {name} of {function} is no number and no pointer to numbers", ADVICE)
-    return Parameter(name, np.dtype(TYPES[words]), pointer, pointer and "const" not in inner.quals)
+class _Types:
+    """The typedefs and structs of a parsed text, and what they make of the parameters of a function."""
 
+    def __init__(self, tree: c_ast.FileAST, function: str) -> None:
+        self._function = function
+        self._typedefs = {node.name: node.type for node in tree.ext if isinstance(node, c_ast.Typedef)}
+        structs = (node for node in tree.ext if isinstance(getattr(node, "type", None), c_ast.Struct))
+        self._structs = {node.type.name: node.type for node in structs if node.type.decls}
 
-def _words(type_: c_ast.Node) -> str:
-    """The words of a plain type, sorted; "" for any other."""
-    named = isinstance(type_, c_ast.TypeDecl) and isinstance(type_.type, c_ast.IdentifierType)
-    return " ".join(sorted(type_.type.names)) if named else ""
+    def parameter(self, index: int, declared: c_ast.Node) -> Parameter:
+        """What a parameter is; InputError for what cannot be given from outside of the board."""
+        if isinstance(declared, c_ast.EllipsisParam):
+            what = f"{self._function} takes any number of arguments (..)"
+            raise InputError(what, f"write a function with parameters of its own that calls {self._function}")
+        name = getattr(declared, "name", None) or f"argument{index}"
+        node, _ = self._expanded(declared.type)
+        if isinstance(node, c_ast.FuncDecl):
+            raise InputError(f"the parameter {name} of {self._function} is a function", _FUNCTIONS)
+        if not isinstance(node, c_ast.PtrDecl | c_ast.ArrayDecl):
+            return Parameter(name, self._number(name, node))
+        const = isinstance(node, c_ast.ArrayDecl) and self._expanded(declared.type)[1]
+        target, const = self._expanded(node.type, const)
+        while isinstance(target, c_ast.ArrayDecl):
+            target, const = self._expanded(target.type, const)
+        if isinstance(target, c_ast.FuncDecl):
+            raise InputError(f"the parameter {name} of {self._function} points to a function", _FUNCTIONS)
+        if isinstance(target, c_ast.PtrDecl):
+            raise InputError(
+                f"the parameter {name} of {self._function} points to pointers",
+                "give one array, and places in it as numbers",
+            )
+        dtype, of = self._target(name, target, node.type)
+        return Parameter(name, dtype, True, not const, of)
+
+    def result(self, node: c_ast.Node) -> np.dtype[np.generic] | None:
+        """The type of a result, None for void; InputError for what is no number."""
+        node, _ = self._expanded(node)
+        words = self.words(node)
+        if words != "void" and words not in TYPES:
+            kind = "a pointer" if isinstance(node, c_ast.PtrDecl) else words or "a struct"
+            advice = "return a number, and write what else there is through a pointer"
+            raise InputError(f"{self._function} returns {kind}, expected a number or void", advice)
+        return None if words == "void" else np.dtype(TYPES[words])
+
+    def words(self, node: c_ast.Node | None) -> str:
+        """The words of a plain type, sorted, those of int for an enumeration; "" for any other."""
+        inner = node.type if isinstance(node, c_ast.TypeDecl) else None
+        if isinstance(inner, c_ast.Enum):
+            return "int"
+        return " ".join(sorted(inner.names)) if isinstance(inner, c_ast.IdentifierType) else ""
+
+    def _expanded(self, node: c_ast.Node, const: bool = False) -> tuple[c_ast.Node, bool]:
+        """A type behind the typedefs that name it, and whether one of them, or it, is const."""
+        const = const or "const" in (getattr(node, "quals", None) or ())
+        defined = self._typedefs.get(self.words(node))
+        return (node, const) if defined is None else self._expanded(defined, const)
+
+    def _number(self, name: str, node: c_ast.Node) -> np.dtype[np.generic]:
+        words = self.words(node)
+        if words in TYPES:
+            return np.dtype(TYPES[words])
+        if isinstance(node.type, c_ast.Struct | c_ast.Union):
+            raise InputError(
+                f"the parameter {name} of {self._function} is a struct by value",
+                "take a pointer to it, and give an array of one",
+            )
+        raise InputError(f"the parameter {name} of {self._function} has the type {words or 'of no number'}", ADVICE)
+
+    def _target(self, name: str, node: c_ast.Node, written: c_ast.Node) -> tuple[np.dtype[np.generic], str]:
+        """What the elements behind a pointer are, and their name where that is not the dtype's."""
+        if self.words(node) == "void":
+            return ANYTHING, "void"
+        if not isinstance(node.type, c_ast.Struct | c_ast.Union):
+            return self._number(name, node), ""
+        kind = "struct" if isinstance(node.type, c_ast.Struct) else "union"
+        of = self.words(written) or f"{kind} {node.type.name}"
+        try:
+            return self._struct(node.type), of
+        except _LaidOutElsewhereError:
+            return ANYTHING, of
+
+    def _struct(self, struct: c_ast.Node) -> np.dtype[np.generic]:
+        """The dtype of a struct, aligned as C aligns it."""
+        if not isinstance(struct, c_ast.Struct):
+            raise _LaidOutElsewhereError
+        members = struct.decls or getattr(self._structs.get(struct.name), "decls", None)
+        if not members:
+            raise _LaidOutElsewhereError
+        return np.dtype([(member.name, *self._member(member)) for member in members], align=True)
+
+    def _member(self, member: c_ast.Decl) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
+        node, shape = self._expanded(member.type)[0], []
+        while isinstance(node, c_ast.ArrayDecl):
+            if not isinstance(node.dim, c_ast.Constant):
+                raise _LaidOutElsewhereError
+            shape.append(int(node.dim.value.rstrip("uUlL"), 0))
+            node = self._expanded(node.type)[0]
+        if member.name is None or member.bitsize is not None:
+            raise _LaidOutElsewhereError
+        if isinstance(node, c_ast.PtrDecl):
+            return POINTER, tuple(shape)
+        words = self.words(node)
+        if words in TYPES:
+            return np.dtype(TYPES[words]), tuple(shape)
+        return self._struct(node.type), tuple(shape)

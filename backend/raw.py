@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from ..compiler.errors import InputError, ToolchainError
-from .c_signature import Parameter, Signature, parse_signature, read_signature
+from .c_declarations import Source
+from .c_signature import POINTER, Parameter, Signature, parse_signature, read_signature
 from .elf import Elf, read_elf
 from .pie.header import header_text
+from .raw_tools import ASSEMBLY, RawTools, UndefinedError, is_cplusplus
 from .toolchain import Toolchain
 from .writer import CWriter
 
@@ -26,7 +28,6 @@ ENTRY, ARGUMENTS = "p4c_raw_call", "p4c_raw_arguments"
 SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".S", ".s")
 # Where code is linked to find out its size; any address with the low bits of an aligned one.
 PROBE_BASE = 0x4FF4_0000
-POINTER = np.dtype("uint32")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class RawCode:
         toolchain: Toolchain,
         chip_rev: str,
         firmware: Path | None,
+        flags: Sequence[str] = (),
     ) -> None:
-        self._toolchain, self._firmware = toolchain, firmware
+        self._firmware = firmware
         for path in (*sources, *([firmware] if firmware else [])):
             if not path.is_file():
                 raise InputError(f"there is no file {path}", "check the path")
@@ -77,11 +79,13 @@ class RawCode:
                 raise InputError(f"{path} is no source that can be compiled", f"give files in {', '.join(SUFFIXES)}")
         self._temporary = tempfile.TemporaryDirectory(prefix="p4c-raw-")
         self._folder = Path(self._temporary.name)
+        self._tools = RawTools(toolchain, self._folder, [_from_here(flag) for flag in flags], chip_rev)
         try:
-            paths = [path.resolve() for path in sources]
             self._prepare(chip_rev)
-            self.signature = parse_signature(declaration) if declaration else self._read_signature(paths, function)
-            self._compile(paths)
+            texts = {path.resolve(): self._tools.read(path.resolve()) for path in sources}
+            known = [Source(text, is_cplusplus(path)) for path, text in texts.items() if path.suffix not in ASSEMBLY]
+            self.signature = parse_signature(declaration) if declaration else read_signature(known, function)
+            self._compile(texts)
         except BaseException:
             self.close()
             raise
@@ -89,13 +93,13 @@ class RawCode:
     def link(self, base: int) -> Elf:
         """The code at an address. ToolchainError for what it calls and nobody defines."""
         try:
-            self._toolchain.link_raw(self._folder, self._objects, base, "raw.elf")
-        except ToolchainError as error:
+            self._tools.link(self._objects, base, "raw.elf")
+        except UndefinedError as error:
             advice = 'Define it in the sources, without static, and in C++ as extern "C"'
             advice += (
                 "" if self._firmware else ", or give the firmware's ELF with firmware= if it is a function of that"
             )
-            raise ToolchainError(str(error.problems[0].what), advice) from error
+            raise ToolchainError(error.problems[0].what, advice) from error
         return read_elf((self._folder / "raw.elf").read_bytes())
 
     def close(self) -> None:
@@ -119,13 +123,6 @@ class RawCode:
         named = (symbol for symbol in symbols if re.fullmatch(r"[A-Za-z_]\w*", symbol.name))
         return "".join(f"PROVIDE({symbol.name} = {symbol.address:#x});\n" for symbol in named)
 
-    def _read_signature(self, sources: Sequence[Path], function: str) -> Signature:
-        """The signature as the compiler reads it: what an #if leaves out declares nothing."""
-        texts = [
-            self._toolchain.preprocess(self._folder, path) for path in sources if path.suffix not in (".S", ".s")
-        ]
-        return read_signature(texts, function)
-
     def _prepare(self, chip_rev: str) -> None:
         """Put the linker script and our headers into the folder."""
         csrc = files(f"{__package__}.csrc")
@@ -133,15 +130,24 @@ class RawCode:
         (self._folder / "raw.ld").write_text(script + self._provided(), encoding="utf-8")
         (self._folder / "p4c_support.h").write_bytes((csrc / "p4c_support.h").read_bytes())
         (self._folder / "p4c_pie.h").write_text(header_text(chip_rev), encoding="utf-8")
+        (self._folder / "hosted").mkdir()
+        for header in (csrc / "hosted").iterdir():
+            if header.name.endswith(".h"):
+                (self._folder / "hosted" / header.name).write_bytes(header.read_bytes())
 
-    def _compile(self, sources: Sequence[Path]) -> None:
+    def _compile(self, texts: Mapping[Path, str]) -> None:
         # A firmware brings its own memcpy and memset.
-        entry = entry_text(self.signature, support=self._firmware is None)
-        (self._folder / "p4c_raw_entry.c").write_text(entry, encoding="utf-8")
-        self._objects = []
-        for index, source in enumerate((*sources, self._folder / "p4c_raw_entry.c")):
-            self._objects.append(f"{index}.o")
-            self._toolchain.compile_raw(self._folder, source, self._objects[-1])
+        entry = self._folder / "p4c_raw_entry.c"
+        entry.write_text(entry_text(self.signature, support=self._firmware is None), encoding="utf-8")
+        self._objects = [
+            self._tools.compile(path, text, str(index)) for index, (path, text) in enumerate(texts.items())
+        ]
+        self._objects.append(self._tools.compile(entry, "", "entry"))
+
+
+def _from_here(flag: str) -> str:
+    """A flag for a compiler that runs in another folder."""
+    return f"-I{Path(flag[2:]).resolve()}" if flag.startswith("-I") else flag
 
 
 def entry_text(signature: Signature, *, support: bool) -> str:
@@ -150,6 +156,9 @@ def entry_text(signature: Signature, *, support: bool) -> str:
     out.line("#include <stdint.h>")
     out.line("#include <stdbool.h>")
     if support:
+        # The sources may have their own.
+        out.line("#pragma weak memcpy")
+        out.line("#pragma weak memset")
         out.line('#include "p4c_support.h"')
     types = ["void *" if parameter.pointer else c_type(parameter.dtype) for parameter in signature.parameters]
     result = c_type(signature.result) if signature.result is not None else "void"

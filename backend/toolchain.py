@@ -22,19 +22,14 @@ COMMON_FLAGS = (
     *("-ffreestanding", "-fomit-frame-pointer", "-mcmodel=medany", "-fno-jump-tables", "-fno-pic"),
     *("-ffunction-sections", "-fno-common", "-mabi=ilp32f"),
 )
-# People's own code: warnings are theirs, and it may have variables.
-RAW_FLAGS = (
-    *("-c", "-O2", "-g", "-Wall", "-ffreestanding", "-fomit-frame-pointer", "-mcmodel=medany", "-fno-pic"),
-    *("-fno-common", "-mabi=ilp32f"),
-)
-CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti")
 
 
 @dataclass(frozen=True)
 class Toolchain:
     """How to call one compiler and its linker; `program` is looked up on PATH, "" for a Python package's.
 
-    `linker_prefix` stands before options that are meant for the linker.
+    `linker_prefix` stands before options that are meant for the linker, `textual` makes it take instructions in
+    inline assembly that it does not know when it writes assembly.
     """
 
     name: str
@@ -42,13 +37,15 @@ class Toolchain:
     compile: tuple[str, ...]
     link: tuple[str, ...]
     linker_prefix: str = ""
+    textual: tuple[str, ...] = ()
 
     def version(self) -> str:
         """The compiler's first version line; ToolchainError when it cannot be run."""
         argument = "version" if not self.program else "--version"
-        return run_tool([*self._first(), argument], timeout=LINK_TIMEOUT, what=self.name).splitlines()[0]
+        return run_tool([*self.command(), argument], timeout=LINK_TIMEOUT, what=self.name).splitlines()[0]
 
-    def _first(self) -> tuple[str, ...]:
+    def command(self) -> tuple[str, ...]:
+        """The words that start it; ToolchainError when it is not there."""
         return (sys.executable, "-m", "ziglang") if not self.program else (self._path(),)
 
     def _path(self) -> str:
@@ -62,42 +59,16 @@ class Toolchain:
         """Compile folder/source to folder/result; the same text gives the same bytes in any folder."""
         maps = [f"-ffile-prefix-map={folder}=.", *([] if self.program else [_ziglang_map()])]
         flags = (*self.compile, *COMMON_FLAGS, *maps, *extra)
-        self._run([*self._first(), *flags, source, "-o", result], folder, COMPILE_TIMEOUT, "compiling the model")
-
-    def compile_raw(self, folder: Path, source: Path, result: str) -> None:
-        """Compile anybody's C, C++ or assembly to folder/result; headers beside it and in folder are found."""
-        flags = (*self.compile, *RAW_FLAGS, *_dialect(source), f"-I{folder}")
-        self._run(
-            [*self._first(), *flags, str(source), "-o", result], folder, COMPILE_TIMEOUT, f"compiling {source.name}"
-        )
-
-    def preprocess(self, folder: Path, source: Path) -> str:
-        """The text of a C or C++ file as the compiler reads it: macros, conditions and headers resolved."""
-        what = f"reading {source.name}"
-        argv = [*self._first(), *self.compile, *_dialect(source), f"-I{folder}", "-E", str(source)]
-        return run_tool(argv, timeout=COMPILE_TIMEOUT, what=what, cwd=folder)
-
-    def link_raw(self, folder: Path, objects: Sequence[str], base: int, result: str) -> None:
-        """Link the objects of anybody's code at `base`."""
-        symbol = f"{self.linker_prefix}--defsym=P4C_BASE={base:#x}"
-        argv = [*self._first(), *self.link, symbol, "-T", "raw.ld", *objects, "-o", result]
-        self._run(argv, folder, LINK_TIMEOUT, "linking the code")
+        self._run([*self.command(), *flags, source, "-o", result], folder, COMPILE_TIMEOUT, "compiling the model")
 
     def link_image(self, folder: Path, objects: Sequence[str], script: str, base: int, result: str) -> None:
         """Link objects with a linker script at `base`."""
         symbol = f"{self.linker_prefix}--defsym=P4C_BASE={base:#x}"
-        argv = [*self._first(), *self.link, symbol, "-T", script, *objects, "-o", result]
+        argv = [*self.command(), *self.link, symbol, "-T", script, *objects, "-o", result]
         self._run(argv, folder, LINK_TIMEOUT, "linking the model")
 
     def _run(self, argv: Sequence[str], folder: Path, timeout: int, what: str) -> None:
         run_tool(argv, timeout=timeout, what=what, cwd=folder)
-
-
-def _dialect(source: Path) -> tuple[str, ...]:
-    """The flags of a source's language, by its suffix; none for assembly."""
-    if source.suffix.lower() == ".s":
-        return ()
-    return ("-std=gnu11",) if source.suffix == ".c" else CXX_FLAGS
 
 
 def _ziglang_map() -> str:
@@ -125,6 +96,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
                 *("-fno-sanitize=undefined", "-fno-stack-protector", "-mllvm", "-enable-misched=false"),
             ),
             link=("ld.lld", "--no-warnings"),
+            textual=("-fno-integrated-as",),
         ),
         _gnu("riscv64-unknown-elf-gcc"),
         _gnu("riscv32-esp-elf-gcc"),

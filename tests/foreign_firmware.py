@@ -141,6 +141,8 @@ class ForeignFirmware:
             if not self.known(address, 1):
                 return 4, b""
             self.simulator.set_csr(0x7F2, 0)
+            # Hardware loops are switched on by ESP-IDF at the first one that it meets.
+            self.simulator.set_csr(0x7F1, 1)
             return 0, struct.pack("<I", self.simulator.call(address, max_instructions=10**9).a0)
         if command == 0x40:
             internal, psram = self.heaps["internal"], self.heaps["psram"]

@@ -95,17 +95,18 @@ class Board:
         firmware: str | Path | None = None,
         region: str = "l2mem",
         toolchain: str = "zig",
+        flags: Sequence[str] = (),
     ) -> RawFunction:
         """Compile C, C++ or assembly files, put them into the board's memory, and return one of their functions.
 
         Its signature is read from the sources, or given as a declaration. With the `firmware`'s ELF file the code may
-        call what that defines. InputError and ToolchainError for the user's mistakes, DeviceError when memory does
-        not suffice; see RawFunction and docs/raw-functions.md.
+        call what that defines; `flags` go to the compiler, such as -O3 and -DN=4. InputError and ToolchainError for
+        the user's mistakes, DeviceError when memory does not suffice; see RawFunction and docs/raw-functions.md.
         """
         paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
         chip_rev = self.chip_rev or "v3"
         elf = None if firmware is None else Path(firmware)
-        with RawCode(paths, function, signature, find_toolchain(toolchain), chip_rev, elf) as code:
+        with RawCode(paths, function, signature, find_toolchain(toolchain), chip_rev, elf, flags) as code:
             made = RawFunction(self.firmware, code, region, chip_rev)
         self._sessions.append(made)
         return made

@@ -24,6 +24,8 @@ FAULT = struct.Struct("<IIIIIIII")
 RUN = struct.Struct("<IIII")
 WANT_OUTPUT = 1
 
+# From this cause on, rules of the chip that only a virtual board holds people to.
+FIRST_RULE = 24
 # What mcause says, and where the value of mtval belongs.
 CAUSES = {
     1: "jumped to {value:#010x}, where there is no code",
@@ -34,6 +36,13 @@ CAUSES = {
     6: "stored to {value:#010x}, which is not aligned",
     7: "stored to {value:#010x}, where there is no writable memory",
     11: "asked for a system call (ecall), and there is none here",
+    24: "read QACC after it had been read out, which may have shifted it",
+    25: "accessed {value:#010x} with a vector instruction, which would round that down to a multiple of its size",
+    27: "set up a hardware loop that runs no time",
+    28: "has a hardware loop whose set-up or last instruction, at {value:#010x}, does not lie on 4 bytes",
+    29: "has a hardware loop of fewer than 8 instructions (16 compressed ones) at {value:#010x}",
+    30: "ends a hardware loop on an instruction of the SIMD unit or the FPU, at {value:#010x}",
+    31: "jumped out of an active hardware loop, to {value:#010x}",
 }
 MEMORY_NAMES = {number: MEMORIES[region] for region, number in REGIONS.items()}
 

@@ -81,10 +81,11 @@ def registration(url: str, text: str) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-def serve(chip_rev: str, port: int, show: Callable[[str], None]) -> None:
+def serve(chip_rev: str, port: int, show: Callable[[str], None], *, strict: bool = True) -> None:
     """Run a registered virtual board on a TCP port (0 for any) until Ctrl-C; `show` gets what to print."""
-    with VirtualBoard(chip_rev, port) as board, registration(board.url, f"virtual board, chip revision {chip_rev}"):
-        show(f"virtual board, chip revision {chip_rev}; end it with Ctrl-C")
+    name = f"{'' if strict else 'lenient '}virtual board, chip revision {chip_rev}"
+    with VirtualBoard(chip_rev, port, strict=strict) as board, registration(board.url, name):
+        show(f"{name}; end it with Ctrl-C")
         for name in (board.url, board.pty):
             if name:
                 show(name)

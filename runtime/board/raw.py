@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...backend.c_signature import Parameter
+from ...backend.c_signature import ANYTHING, POINTER, Parameter
 from ...backend.pie.listing import listing
-from ...backend.raw import ARGUMENTS, ENTRY, POINTER, PROBE_BASE, RawCode, Record, field_type
+from ...backend.raw import ARGUMENTS, ENTRY, PROBE_BASE, RawCode, Record, field_type
 from ...compiler.errors import DeviceError, DeviceFault, InputError
 from ...compiler.ir import Array
 from .link import RefusedError
-from .own import CAUSES
+from .own import CAUSES, FIRST_RULE
 from .p4jit import P4Jit
 from .packets import ErrorCode
 from .program import MEMORIES
@@ -133,6 +133,8 @@ class RawFunction:
         what = CAUSES.get(cause, f"faulted with cause {cause}, value {{value:#010x}}").format(value=value)
         where = f"pc {pc:#010x}" + (f" in {place}" if place else "")
         advice = "look at inspect() there; nothing on the board is lost"
+        if cause >= FIRST_RULE:
+            advice = "keep that rule, which Espressif states, or use `p4c board --lenient`; look at inspect() there"
         return DeviceFault(f"{self.signature.name} {what} ({where})", advice, pc=pc, address=value, symbol=place)
 
     def _copy_back(self, values: Sequence[Array], blocks: Sequence[int]) -> None:
@@ -183,9 +185,13 @@ def _checked(parameter: Parameter, index: int, value: object) -> Array:
     if parameter.pointer:
         if not isinstance(value, np.ndarray):
             raise InputError(f"{place} is a {type(value).__name__}, expected an array", "give a NumPy array")
-        if value.dtype != parameter.dtype:
-            what = f"{place} is an array of {value.dtype}, expected {parameter.dtype}"
-            raise InputError(what, f"convert it with .astype(np.{parameter.dtype})")
+        if parameter.dtype == ANYTHING and value.dtype.hasobject:
+            raise InputError(f"{place} is an array of Python's objects", "give an array of numbers or structs")
+        if parameter.dtype not in (ANYTHING, value.dtype):
+            what = f"{place} is an array of {value.dtype}, expected {parameter.of or parameter.dtype}"
+            made = f"np.zeros(n, function.signature.parameters[{index - 1}].dtype)"
+            advice = f"make one with {made}" if parameter.of else f"convert it with .astype(np.{parameter.dtype})"
+            raise InputError(what, advice)
         if not value.flags.c_contiguous or (parameter.written and not value.flags.writeable):
             raise InputError(f"{place} is not contiguous and writable", "give np.ascontiguousarray(..) or a copy")
         return value

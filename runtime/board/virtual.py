@@ -16,10 +16,13 @@ IDLE_SECONDS = 0.05
 
 
 class VirtualBoard:
-    """A running virtual board; a context manager. `url` and `pty` ("" where there is none) are its ports."""
+    """A running virtual board; a context manager. `url` and `pty` ("" where there is none) are its ports.
 
-    def __init__(self, chip_rev: str = "v3", port: int = 0, *, with_pty: bool = True) -> None:
-        self._board = SimulatedBoard(chip_rev)
+    For `strict` see SimulatedBoard.
+    """
+
+    def __init__(self, chip_rev: str = "v3", port: int = 0, *, with_pty: bool = True, strict: bool = True) -> None:
+        self._board = SimulatedBoard(chip_rev, strict=strict)
         try:
             self._wire = Wire(port, with_pty=with_pty)
         except BaseException:

@@ -6,7 +6,7 @@
 /* Interrupts are looked for this often, in instructions: 0.2 ms of the chip. */
 #define SLICE 65536u
 
-/* Exception codes of the privileged manual; 24 is free for custom use. */
+/* Exception codes of the privileged manual; those from 24 to 31 are free for custom use. */
 enum { CAUSE_FETCH = 1, CAUSE_ILLEGAL = 2, CAUSE_BREAKPOINT = 3, CAUSE_LOAD_MISALIGNED = 4, CAUSE_LOAD = 5,
        CAUSE_STORE_MISALIGNED = 6, CAUSE_STORE = 7, CAUSE_ECALL = 11, CAUSE_STRICT = 24 };
 #define INTERRUPT 0x80000000u
@@ -34,7 +34,8 @@ static uint32_t cause_of(const struct p4c_sim_stop *stop) {
     case P4C_SIM_FAULT_LEFT_OUT:
     case P4C_SIM_FAULT_PIE_OFF:
     case P4C_SIM_FAULT_LOOP_OFF: return CAUSE_ILLEGAL;
-    default: return CAUSE_STRICT; /* the chip would go on, with a wrong result */
+    /* The chip would go on, perhaps with a wrong result. */
+    default: return CAUSE_STRICT + stop->fault - P4C_SIM_FAULT_QACC_READ_TWICE;
     }
 }
 

@@ -188,8 +188,8 @@ P4C_SIM_API int p4c_sim_map_mmio(struct p4c_sim *sim, uint32_t base, uint32_t si
  *   UART0     0x500ca000   FIFO (0x00), INT_ENA bit 0: bytes wait (0x0c), STATUS: received bytes, at most 128 (0x1c)
  *   SYSTIMER  0x500e2000   unit 0, 16 ticks per microsecond: OP (0x04), VALUE_HI, _LO (0x40, 0x44), and its
  *                          alarm, by level: TARGET0_HI, _LO (0x1c, 0x20), INT_ENA bit 0 (0x64)
- * Where mtvec is not 0, faults and ecall trap to it with the causes of the privileged manual (24: what only strict
- * simulators report), and so do the timer (7) and the UART (11) if mie and mstatus.MIE let them. An alarm that nobody
+ * Where mtvec is not 0, faults and ecall trap to it with the causes of the privileged manual (24 and more: what
+ * only strict simulators report, in the order of their faults from QACC_READ_TWICE), and so do the timer (7) and the UART (11) if mie and mstatus.MIE let them. An alarm that nobody
  * has heard for 100 ms comes as interrupt 24 whatever they say, once: the watchdog. A fault of the handler's first
  * instruction ends the run. Traps are not vectored. An active hardware loop rests until mret.
  * wfi ends the run with P4C_SIM_WAIT until bytes are fed or time passes. Returns 1, or 0 without memory. */

@@ -44,6 +44,7 @@ p4c_enter:
     la t0, p4c_entered
     sw sp, 0(t0)
     mv sp, a1
+    csrsi 0x7f1, 1              /* hardware loops, which an RTOS switches on at the first one that it meets */
     csrsi mstatus, 8
     jalr a0
     csrci mstatus, 8
