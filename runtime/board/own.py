@@ -146,11 +146,11 @@ class OwnFirmware(P4Jit):
         status, cycles = struct.unpack_from("<iQ", answer)
         return status, cycles, answer[12:]
 
-    def execute(self, address: int, work: float, why: str) -> int:
-        """Call `int f(void)` and return what it returns; the board ends it after `work` seconds."""
+    def call(self, address: int, work: float, why: str) -> int:
+        """Call `int f(void)` and return its cycles; the board ends it after `work` seconds."""
         request = struct.pack("<II", address, int(1000 * work))
         answer = self.numbered.request(Command.CALL, request, answer=12, work=work, why=why)
-        return int(struct.unpack_from("<i", answer)[0])
+        return int(struct.unpack_from("<Q", answer, 4)[0])
 
     def cancel(self) -> None:
         """End the code that runs. Its thread is the one to read answers: this one's is not waited for."""

@@ -222,6 +222,11 @@ class P4Jit:
         )
         return int(result)
 
+    def call(self, address: int, work: float, why: str) -> int:
+        """Call `int f(void)` and return its cycles, 0 where the firmware counts none; see execute."""
+        self.execute(address, work, why)
+        return 0
+
     def heap(self) -> Heap:
         """How much memory there is."""
         psram, all_psram, internal, all_internal = HEAP.unpack(self.link.request(Command.HEAP_INFO, answer=HEAP.size))

@@ -25,12 +25,16 @@ ALIGNMENT = 128
 
 
 class RawFunction:
-    """A function in a board's memory; made by Board.jit. A context manager; closing it frees its memory there."""
+    """A function in a board's memory; made by Board.jit. A context manager; closing it frees its memory there.
+
+    `cycles` are those of the last call by the board's counter, 0 where its firmware has none; Board.counts says what.
+    """
 
     def __init__(self, firmware: P4Jit, code: RawCode, region: str, chip_rev: str) -> None:
         self.signature, self.region = code.signature, region
         self._firmware, self._chip_rev = firmware, chip_rev
         self._record = Record.of(code.signature)
+        self.cycles = 0
         # Linked twice: for its size, then at the address of a block of that size, which changes no size.
         probe = code.link(PROBE_BASE)
         self.address = allocated(firmware, len(probe.flat), region, "the code")
@@ -117,7 +121,7 @@ class RawFunction:
     def _execute(self, timeout: float) -> None:
         entry = next(symbol.address for symbol in self.elf.symbols if symbol.name == ENTRY)
         try:
-            self._firmware.execute(entry, timeout, f"{self.signature.name} may take {timeout:g} s")
+            self.cycles = self._firmware.call(entry, timeout, f"{self.signature.name} may take {timeout:g} s")
         except RefusedError as error:
             raise self._fault(error, timeout) from error
 
