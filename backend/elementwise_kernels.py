@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..compiler import numerics
 from ..compiler.ir import Array, TensorType
 from ..compiler.ops.elementwise import clip_bounds, quantized_bound
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef
-from .conditions import SIGNED
+from .conditions import LANES, SIGNED
 from .memory_order import Walk, array_fields, physical, physical_sizes, physical_steps
 from .overlays import in_place
 
@@ -98,6 +99,20 @@ def _repeating_steps(type_: TensorType) -> tuple[int, ...]:
     return tuple(0 if size == 1 else step for size, step in zip(sizes, physical_steps(type_), strict=True))
 
 
+def _repeats_runs(call: Invocation) -> bool:
+    """True when one operand lies as the result does and the other one is a run of whole vectors for each pixel."""
+    types, walk = (call.operand(0), call.operand(1)), _two_operands(call)
+    run = walk.sizes[-1] + walk.padding
+    if walk.axes != 2 or run % LANES:
+        return False
+    whole = [
+        type_.bytes == call.node.type.bytes and steps == (run, 1)
+        for type_, steps in zip(types, walk.steps, strict=True)
+    ]
+    repeated = [type_.bytes == run and steps == (0, 1) for type_, steps in zip(types, walk.steps, strict=True)]
+    return (whole[0] and repeated[1]) or (whole[1] and repeated[0])
+
+
 def _second_constant(call: Invocation) -> dict[str, Array | None]:
     """The second operand as it lies in memory."""
     array, type_ = call.constant(1), call.operand(1)
@@ -122,10 +137,19 @@ SAME_SHAPES = Condition(
     "both operands have the result's shape",
     lambda call: call.operand(0).shape == call.operand(1).shape == call.node.type.shape,
 )
+REPEATED_RUNS = Condition(
+    "one operand is a run of whole vectors that the other one and the result have for each pixel", _repeats_runs
+)
 BYTE_FACTOR = Condition(
     "one factor is 1 and the other fits a byte", lambda call: _fits_a_byte(call.node.ints("factors"))
 )
 SHIFT_RIGHT = Condition("the shift is 0 to 31", lambda call: 0 <= call.node.int("shift") < 32)
+
+# The word in the names of ops and kernels, the record's fields, and what the vector unit needs more.
+FACTORS: tuple[tuple[str, Callable[[Invocation], Fields], tuple[Condition, ...]], ...] = (
+    ("add", _add_parameters, (BYTE_FACTOR,)),
+    ("mul", _mul_parameters, ()),
+)
 
 PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
     KernelDef(
@@ -167,18 +191,19 @@ PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
     ),
     *(
         KernelDef(
-            name=f"{word}_s8",
+            name=f"{word}{form}_s8",
             op=f"q{word}",
             header=f"p4c_{word}.h",
-            symbol=f"p4c_{word}_s8",
+            symbol=f"p4c_{word}{form}_s8",
             record=f"p4c_{word}",
             parameters=parameters,
-            conditions=(SIGNED, COMPUTED, WHOLE_VECTORS, SAME_SHAPES, SHIFT_RIGHT, *more),
+            conditions=(SIGNED, COMPUTED, *shapes, SHIFT_RIGHT, *more),
             operands=2,
             overlays=in_place(0, 1),
             pie=True,
         )
-        for word, parameters, more in (("add", _add_parameters, (BYTE_FACTOR,)), ("mul", _mul_parameters, ()))
+        for word, parameters, more in FACTORS
+        for form, shapes in (("", (WHOLE_VECTORS, SAME_SHAPES)), ("_repeated", (REPEATED_RUNS,)))
     ),
 )
 
@@ -229,7 +254,7 @@ SCALAR_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
     ),
     *(
         row
-        for word, parameters in (("add", _add_parameters), ("mul", _mul_parameters))
+        for word, parameters, _ in FACTORS
         for row in (
             KernelDef(
                 name=f"{word}_s8_ref",

@@ -107,3 +107,14 @@ def add(channels: int, size: int, *, residual: bool = False) -> Build:
         return net.quantize(net.node("Add", x, y), INPUT_E - 1)
 
     return build
+
+
+def gate(channels: int, size: int) -> Build:
+    """An image that a convolution makes, times one pixel."""
+
+    def build(net: LayerModel) -> str:
+        x, y = net.input(channels, size, size), net.input(channels, 1, 1, e=INPUT_E + 2)
+        x = net.weighted("Conv", x, (channels, channels, 1, 1))
+        return net.quantize(net.node("Mul", x, y), INPUT_E - 1)
+
+    return build

@@ -194,6 +194,37 @@ def test_elementwise(chip_rev):
     assert {"add_s8", "mul_s8", "requantize_s8", "clamp_s8", "add_s8_ref", "requantize_s8_ref"} <= chosen(model)
 
 
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_runs_that_are_repeated(chip_rev):
+    """Gates: an image and one pixel, on either side, in groups of one to four vectors and more; in place and not."""
+    net = Net(42)
+    for channels, size, grids in (
+        (7, (3, 2), (4, 4, 3)),
+        (16, (1, 3), (4, 6, 4)),
+        (17, (5, 1), (6, 3, 2)),
+        (33, (2, 2), (4, 5, 5)),
+        (64, (2, 3), (3, 3, 3)),
+        (100, (2, 2), (4, 10, 3)),
+        (2100, (1, 2), (4, 4, 4)),
+    ):
+        image = net.quantize(net.conv(net.input(2, *size), channels, (1, 1), spread=24), grids[0])
+        pixel = net.input(channels, 1, 1, e=grids[1])
+        for op in ("add", "sub", "mul"):
+            for operands in ([image, pixel], [pixel, image]):
+                y = net.op(op, operands, dtype="f32")
+                net.output(net.quantize(y, grids[2], qmin=-100 if channels == 33 else -128))
+        made = net.quantize(net.conv(net.input(2, *size), channels, (1, 1), spread=24), 4)
+        net.output(net.quantize(net.op("mul", [made, pixel], dtype="f32"), 3, qmax=99))
+    # Rows of 16 elements that hold no image; one that are no whole vectors; two axes that are repeated.
+    for rows, row in (((5, 32), (1, 32)), ((5, 20), (1, 20)), ((4, 3, 2), (4, 1, 1)), ((16, 3, 2), (1, 3, 2))):
+        y = net.op("mul", [net.input(*rows), net.input(*row)], dtype="f32")
+        net.output(net.quantize(y, 3))
+    model = assert_device_identical(net.graph, chip_rev=chip_rev)
+    kernels = [step.kernel.name for step in model.plan.steps]
+    # Where neither factor is 1, sums stay scalar.
+    assert (kernels.count("add_repeated_s8"), kernels.count("mul_repeated_s8")) == (24, 22)
+
+
 def test_scalar_code_has_no_vector_instruction():
     net = Net(19)
     x = net.quantize(net.conv(net.input(3, 8, 8), 16, pads=(1, 1, 1, 1), spread=24), 4)

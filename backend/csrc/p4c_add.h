@@ -27,7 +27,7 @@ P4C_INLINE void p4c_add_s8_ref(struct p4c_add p, const int8_t *x, const int8_t *
 }
 
 #if P4C_PIE
-#include "p4c_pie_elementwise.h"
+#include "p4c_pie_repeated.h"
 
 /* The PIE form without repetition: one factor is 1 and the other fits a byte; sizes are multiples of 16 bytes. */
 P4C_INLINE void p4c_add_s8(struct p4c_add p, const int8_t *x, const int8_t *y, int8_t *result)
@@ -38,6 +38,21 @@ P4C_INLINE void p4c_add_s8(struct p4c_add p, const int8_t *x, const int8_t *y, i
         p4c_pie_add(p.walk.size[3] / P4C_LANES, x, y, &factor, p.shift, p.qmin, p.qmax, result);
     else
         p4c_pie_add(p.walk.size[3] / P4C_LANES, y, x, &factor, p.shift, p.qmin, p.qmax, result);
+}
+
+/* The PIE form where one operand is a run that is repeated: one factor is 1 and the other fits a byte; runs, padding
+ * included, are multiples of 16 bytes. */
+P4C_INLINE void p4c_add_repeated_s8(struct p4c_add p, const int8_t *x, const int8_t *y, int8_t *result)
+{
+    int run = p.walk.size[3] + p.walk.padding, first = p.walk.x_step[2] == 0;
+    int8_t factor = (int8_t)(p.x_factor == 1 ? p.y_factor : p.x_factor);
+    p4c_pie_begin(P4C_HALF_EVEN);
+    if ((p.x_factor == 1) != first)
+        p4c_pie_repeat(P4C_PLUS_SCALED, run, p.walk.size[2], first ? y : x, first ? x : y, &factor, p.shift, p.qmin, p.qmax,
+                       result);
+    else
+        p4c_pie_repeat(P4C_SCALED_PLUS, run, p.walk.size[2], first ? y : x, first ? x : y, &factor, p.shift, p.qmin, p.qmax,
+                       result);
 }
 #endif
 

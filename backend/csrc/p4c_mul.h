@@ -26,13 +26,21 @@ P4C_INLINE void p4c_mul_s8_ref(struct p4c_mul p, const int8_t *x, const int8_t *
 }
 
 #if P4C_PIE
-#include "p4c_pie_elementwise.h"
+#include "p4c_pie_repeated.h"
 
 /* The PIE form without repetition; sizes are multiples of 16 bytes. */
 P4C_INLINE void p4c_mul_s8(struct p4c_mul p, const int8_t *x, const int8_t *y, int8_t *result)
 {
     p4c_pie_begin(P4C_HALF_EVEN);
     p4c_pie_mul(p.walk.size[3] / P4C_LANES, x, y, p.shift, p.qmin, p.qmax, result);
+}
+
+/* The PIE form where one operand is a run that is repeated; runs, padding included, are multiples of 16 bytes. */
+P4C_INLINE void p4c_mul_repeated_s8(struct p4c_mul p, const int8_t *x, const int8_t *y, int8_t *result)
+{
+    int run = p.walk.size[3] + p.walk.padding, first = p.walk.x_step[2] == 0;
+    p4c_pie_begin(P4C_HALF_EVEN);
+    p4c_pie_repeat(P4C_TIMES, run, p.walk.size[2], first ? y : x, first ? x : y, NULL, p.shift, p.qmin, p.qmax, result);
 }
 #endif
 
