@@ -95,11 +95,7 @@ class RawCode:
         try:
             self._tools.link(self._objects, base, "raw.elf")
         except UndefinedError as error:
-            advice = 'Define it in the sources, without static, and in C++ as extern "C"'
-            advice += (
-                "" if self._firmware else ", or give the firmware's ELF with firmware= if it is a function of that"
-            )
-            raise ToolchainError(error.problems[0].what, advice) from error
+            raise ToolchainError(error.problems[0].what, self._advice(error.names)) from error
         return read_elf((self._folder / "raw.elf").read_bytes())
 
     def close(self) -> None:
@@ -111,6 +107,16 @@ class RawCode:
 
     def __exit__(self, *unused: object) -> None:
         self.close()
+
+    def _advice(self, missing: Sequence[str]) -> str:
+        """What to do about symbols that nobody defines."""
+        declared = (header.read_text(encoding="utf-8") for header in (self._folder / "hosted").iterdir())
+        library = set(re.findall(r"\b(\w+)\(", " ".join(declared))).intersection(missing)
+        advice = 'define it in a source, without static, and in C++ as extern "C"'
+        if library:
+            whose = "this firmware" if self._firmware else "bare code"
+            advice = f"{', '.join(sorted(library))} is a function of the C library, which {whose} has not: {advice}"
+        return advice + ("" if self._firmware else ", or give the ELF of a firmware that has it with firmware=")
 
     def _provided(self) -> str:
         """The firmware's symbols for the linker, each for whoever refers to it and does not define it himself."""
@@ -128,7 +134,8 @@ class RawCode:
         csrc = files(f"{__package__}.csrc")
         script = (csrc / "raw.ld").read_text(encoding="utf-8")
         (self._folder / "raw.ld").write_text(script + self._provided(), encoding="utf-8")
-        (self._folder / "p4c_support.h").write_bytes((csrc / "p4c_support.h").read_bytes())
+        for name in ("p4c_support.h", "p4c_raw_memory.h", "p4c_raw_cplusplus.h"):
+            (self._folder / name).write_bytes((csrc / name).read_bytes())
         (self._folder / "p4c_pie.h").write_text(header_text(chip_rev), encoding="utf-8")
         (self._folder / "hosted").mkdir()
         for header in (csrc / "hosted").iterdir():
@@ -138,7 +145,9 @@ class RawCode:
     def _compile(self, texts: Mapping[Path, str]) -> None:
         # A firmware brings its own memcpy and memset.
         entry = self._folder / "p4c_raw_entry.c"
-        entry.write_text(entry_text(self.signature, support=self._firmware is None), encoding="utf-8")
+        constructors = any(map(is_cplusplus, texts))
+        text = entry_text(self.signature, support=self._firmware is None, constructors=constructors)
+        entry.write_text(text, encoding="utf-8")
         self._objects = [
             self._tools.compile(path, text, str(index)) for index, (path, text) in enumerate(texts.items())
         ]
@@ -150,16 +159,15 @@ def _from_here(flag: str) -> str:
     return f"-I{Path(flag[2:]).resolve()}" if flag.startswith("-I") else flag
 
 
-def entry_text(signature: Signature, *, support: bool) -> str:
-    """The C of the entry."""
+def entry_text(signature: Signature, *, support: bool, constructors: bool = False) -> str:
+    """The C of the entry: with `support` also what compilers call, with `constructors` those of C++ run first."""
     out = CWriter()
     out.line("#include <stdint.h>")
     out.line("#include <stdbool.h>")
     if support:
-        # The sources may have their own.
-        out.line("#pragma weak memcpy")
-        out.line("#pragma weak memset")
-        out.line('#include "p4c_support.h"')
+        out.line('#include "p4c_raw_memory.h"')
+    if constructors:
+        out.line('#include "p4c_raw_cplusplus.h"')
     types = ["void *" if parameter.pointer else c_type(parameter.dtype) for parameter in signature.parameters]
     result = c_type(signature.result) if signature.result is not None else "void"
     out.line(f"extern {result} {signature.name}({', '.join(types) or 'void'});")
@@ -173,6 +181,8 @@ def entry_text(signature: Signature, *, support: bool) -> str:
     with out.block():
         # The code may use the vector unit, which is off after reset.
         out.line('__asm__ volatile("csrsi 0x7f2, 1");')
+        if constructors:
+            out.line("p4c_raw_construct();")
         call = f"{signature.name}({', '.join(f'{ARGUMENTS}.a{index}' for index in range(len(types)))});"
         out.line(call if result == "void" else f"{ARGUMENTS}.result = {call}")
         out.line("return 0;")

@@ -8,14 +8,19 @@ from pathlib import Path
 
 from ..compiler.errors import InputError, ToolchainError
 from .cache import run_tool
+from .compiler_library import compiler_libraries
 from .pie.statements import mentions_pie, with_words
 from .toolchain import COMPILE_TIMEOUT, LINK_TIMEOUT, Toolchain
 
 # Warnings are the writer's, and there may be variables.
-FLAGS = ("-O2", "-g", "-Wall", "-ffreestanding", "-fomit-frame-pointer", "-mcmodel=medany", "-fno-pic", "-fno-common")
+FLAGS = (
+    *("-O2", "-g", "-Wall", "-ffreestanding", "-fomit-frame-pointer", "-mcmodel=medany", "-fno-pic", "-fno-common"),
+    # Only what the function needs goes to the board.
+    *("-ffunction-sections", "-fdata-sections"),
+)
 ABI = "-mabi=ilp32f"
 C_FLAGS = ("-std=gnu11",)
-CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti")
+CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 ASSEMBLY = (".S", ".s")
 # Headers that come with every compiler.
 HEADERS = "stdint.h, stddef.h, stdbool.h, stdarg.h, limits.h, float.h"
@@ -36,6 +41,7 @@ class RawTools:
     def __init__(self, toolchain: Toolchain, folder: Path, flags: Sequence[str], chip_rev: str) -> None:
         self._toolchain, self._folder, self._chip_rev = toolchain, folder, chip_rev
         self._flags = (*flags, f"-I{folder}", "-idirafter", str(folder / "hosted"))
+        self._libraries: tuple[Path, ...] = ()
 
     def read(self, source: Path) -> str:
         """The text of a source as the compiler reads it: macros, conditions and headers resolved."""
@@ -54,10 +60,23 @@ class RawTools:
         return result
 
     def link(self, objects: Sequence[str], base: int, result: str) -> None:
-        """Link objects at an address with raw.ld; UndefinedError for what nobody defines."""
+        """Link objects at an address with raw.ld; UndefinedError for what nobody defines.
+
+        The compiler's library is used when something is missing without it.
+        """
+        try:
+            self._link(objects, base, result)
+        except UndefinedError:
+            if self._libraries:
+                raise
+            self._libraries = compiler_libraries(self._toolchain)
+            self._link(objects, base, result)
+
+    def _link(self, objects: Sequence[str], base: int, result: str) -> None:
         toolchain = self._toolchain
-        symbol = f"{toolchain.linker_prefix}--defsym=P4C_BASE={base:#x}"
-        argv = [*toolchain.command(), *toolchain.link, symbol, "-T", "raw.ld", *objects, "-o", result]
+        options = [f"{toolchain.linker_prefix}{word}" for word in (f"--defsym=P4C_BASE={base:#x}", "--gc-sections")]
+        files = (*objects, *map(str, self._libraries))
+        argv = [*toolchain.command(), *toolchain.link, *options, "-T", "raw.ld", *files, "-o", result]
         try:
             run_tool(argv, timeout=LINK_TIMEOUT, what="linking the code", cwd=self._folder)
         except ToolchainError as error:

@@ -24,6 +24,9 @@ COMMON_FLAGS = (
 )
 
 
+ZIG_TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m+a+f+c")
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """How to call one compiler and its linker; `program` is looked up on PATH, "" for a Python package's.
@@ -92,7 +95,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
             name="zig",
             program="",
             compile=(
-                *("cc", "-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m+a+f+c"),
+                *("cc", *ZIG_TARGET),
                 *("-fno-sanitize=undefined", "-fno-stack-protector", "-mllvm", "-enable-misched=false"),
             ),
             link=("ld.lld", "--no-warnings"),

@@ -91,6 +91,23 @@ def test_several_sources_cplusplus_and_assembly(board, tmp_path):
     assert f"{function.address:#010x}" in text
 
 
+def test_objects_of_cplusplus(board, tmp_path):
+    """Constructed once, before the first call, also those in functions; with virtual functions."""
+    text = """
+    static volatile int seed = 3;
+    struct Table { int v[4]; Table() { for (int i = 0; i < 4; i++) v[i] = i * seed; } ~Table() { seed = 0; } };
+    static Table table;
+    static Table &late() { static Table other; return other; }
+    struct Base { virtual int get() const = 0; };
+    struct Derived : Base { int get() const override { return 500; } };
+    static const Derived derived;
+    static const Base *volatile base = &derived;
+    extern "C" int f(int i) { return table.v[i]++ + 100 * late().v[1]++ + base->get(); }
+    """
+    function = board.jit(source(tmp_path, text, "objects.cpp"), "f")
+    assert [function(2), function(2), function(3)] == [806, 907, 1009]
+
+
 def test_vector_instructions_through_the_header(board, tmp_path):
     """p4c_pie.h has each instruction of the board's own revision as a macro."""
     text = """
@@ -245,7 +262,7 @@ def test_functions_of_the_firmware(board, tmp_path):
     assert function(data, 9) == 0xCBF43926
     with pytest.raises(ToolchainError, match="p4c_crc32") as caught:
         board.jit(path, "crc")
-    assert "or give the firmware's ELF with firmware=" in str(caught.value)
+    assert "or give the ELF of a firmware that has it with firmware=" in str(caught.value)
 
 
 def test_declarations_are_those_that_the_compiler_sees(board, tmp_path):
@@ -335,6 +352,23 @@ def test_memory_that_does_not_suffice(board, tmp_path):
 def test_sources_that_are_wrong(board, tmp_path, name, text, function, error):
     with pytest.raises((InputError, ToolchainError), match=error):
         board.jit(source(tmp_path, text, name), function)
+
+
+@pytest.mark.parametrize("toolchain", ["zig", "riscv64-unknown-elf-gcc"])
+def test_what_compilers_say(board, tmp_path, toolchain):
+    """Advice is for the source, not for the package of the compiler."""
+    if toolchain != "zig" and shutil.which(toolchain) is None:
+        pytest.skip(f"{toolchain} is not installed")
+    for text, what, advice in (
+        ("#include <unistd.h>\nint f(void);", "reading code.c failed", "There is no C library for bare code"),
+        ('#include "mine.h"\nint f(void);', "mine.h", "put mine.h beside the source"),
+        ("int f(int x) { return y; }", "code.c:1:23: error: ", "correct the source"),
+    ):
+        with pytest.raises(ToolchainError) as caught:
+            board.jit(source(tmp_path, text), "f", toolchain=toolchain)
+        assert what in caught.value.problems[0].what
+        assert advice in caught.value.problems[0].advice
+        assert "reinstall" not in str(caught.value)
 
 
 def test_missing_files(board, tmp_path):
