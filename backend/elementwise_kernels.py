@@ -143,6 +143,7 @@ REPEATED_RUNS = Condition(
 BYTE_FACTOR = Condition(
     "one factor is 1 and the other fits a byte", lambda call: _fits_a_byte(call.node.ints("factors"))
 )
+NO_LONG_SHIFT = Condition("the shift is at most 31", lambda call: call.node.int("shift") < 32)
 SHIFT_RIGHT = Condition("the shift is 0 to 31", lambda call: 0 <= call.node.int("shift") < 32)
 
 # The word in the names of ops and kernels, the record's fields, and what the vector unit needs more.
@@ -185,7 +186,7 @@ PIE_ELEMENTWISE_KERNELS: tuple[KernelDef, ...] = (
         symbol="p4c_requantize_s8",
         record="p4c_rescale",
         parameters=_requantize_parameters,
-        conditions=(SIGNED, WHOLE_VECTORS, SHIFT_RIGHT),
+        conditions=(SIGNED, WHOLE_VECTORS, NO_LONG_SHIFT),
         overlays=in_place(0),
         pie=True,
     ),

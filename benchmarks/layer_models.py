@@ -118,3 +118,13 @@ def gate(channels: int, size: int) -> Build:
         return net.quantize(net.node("Mul", x, y), INPUT_E - 1)
 
     return build
+
+
+def requantize(channels: int, size: int) -> Build:
+    """An image that a convolution makes on a coarse grid, brought onto a finer one."""
+
+    def build(net: LayerModel) -> str:
+        x = net.weighted("Conv", net.input(channels, size, size), (channels, channels, 1, 1))
+        return net.quantize(net.node("Relu", x), INPUT_E - 1)
+
+    return build

@@ -191,7 +191,25 @@ def test_elementwise(chip_rev):
     net.output(net.quantize(x, 6))
     net.output(net.same("clip", net.same("max_pool", x, kernel=(2, 2)), min=-0.5, max=1.0))
     model = assert_device_identical(net.graph, chip_rev=chip_rev)
-    assert {"add_s8", "mul_s8", "requantize_s8", "clamp_s8", "add_s8_ref", "requantize_s8_ref"} <= chosen(model)
+    assert {"add_s8", "mul_s8", "requantize_s8", "clamp_s8", "add_s8_ref"} <= chosen(model)
+
+
+@pytest.mark.parametrize("chip_rev", REVISIONS)
+def test_requantization_to_finer_and_coarser_grids(chip_rev):
+    """All shifts that matter and some beyond; one vector, two, and more; clamps; in place and not."""
+    net = Net(43)
+    for index, shift in enumerate((-20, -9, -8, -7, -6, -4, -3, -2, -1, 0, 1, 5, 8, 20)):
+        channels, size = ((16, (1, 1)), (9, (2, 1)), (33, (3, 1)))[index // 2 % 3]
+        clamp = [{}, {"qmin": 0}, {"qmin": -100, "qmax": 101}][index % 3]
+        x = net.quantize(net.conv(net.input(2, *size), channels, (1, 1), spread=48), 6)
+        net.output(net.quantize(x, 6 - shift, **clamp))
+        net.output(net.same("relu", x))
+        made = net.quantize(net.conv(net.input(2, *size), channels, (1, 1), spread=48), 6)
+        net.output(net.quantize(net.quantize(made, 6 - shift, **clamp), 6, qmin=-50))
+    model = assert_device_identical(net.graph, rows=6, chip_rev=chip_rev)
+    shifts = {step.node.int("shift") for step in model.plan.steps if step.kernel.name == "requantize_s8"}
+    assert {-20, -9, -8, -7, -6, -4, -3, -2, -1, 1, 5, 8, 20} <= shifts
+    assert "requantize_s8_ref" not in chosen(model)
 
 
 @pytest.mark.parametrize("chip_rev", REVISIONS)

@@ -39,6 +39,10 @@ P4C_INLINE void p4c_clamp_s8(struct p4c_clamp p, const int8_t *x, int8_t *y)
 
 P4C_INLINE void p4c_requantize_s8(struct p4c_rescale p, const int8_t *x, int8_t *y)
 {
+    if (p.shift < 0) {
+        p4c_pie_double(p.elements / P4C_LANES, x, p4c_min(-p.shift, 7), p.qmin, p.qmax, y);
+        return;
+    }
     p4c_pie_begin(P4C_HALF_EVEN);
     p4c_pie_requantize(p.elements / P4C_LANES, x, p.shift, p.qmin, p.qmax, y);
 }

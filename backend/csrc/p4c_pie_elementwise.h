@@ -85,6 +85,34 @@ P4C_INLINE void p4c_pie_requantize(int vectors, const int8_t *input, int shift, 
         : "memory");
 }
 
+/* One vector in q0, twice its value again and again: sums saturate, and what did so stays where it is. */
+#define P4C_DOUBLE_AGAIN(i) ".if %[doublings] > " #i "\n" PIE_VADD_S8(q1, q1, q1) ".endif\n"
+#define P4C_DOUBLE_VECTOR(load_next) \
+    PIE_VADD_S8(q1, q0, q0) load_next \
+    P4C_DOUBLE_AGAIN(1) P4C_DOUBLE_AGAIN(2) P4C_DOUBLE_AGAIN(3) P4C_DOUBLE_AGAIN(4) P4C_DOUBLE_AGAIN(5) P4C_DOUBLE_AGAIN(6) \
+    P4C_IF_BOUNDED PIE_VSAT_S8(q1, q1, a5, t3) ".endif\n" PIE_VST_128_IP(q1, a2, 16)
+
+/* x * 2^doublings, at least one; seven saturate every byte but 0. */
+P4C_INLINE void p4c_pie_double(int vectors, const int8_t *input, int doublings, int low, int high, int8_t *result)
+{
+    register const int8_t *x __asm__("a0") = input;
+    register int8_t *out __asm__("a2") = result;
+    register int least __asm__("a5") = low;
+    register int most __asm__("t3") = high;
+    int count = vectors - 1;
+    __asm__ volatile(
+        PIE_VLD_128_IP(q0, a0, 16)
+        ".if %[vectors] > 1\n"
+        "1:\n"
+        P4C_DOUBLE_VECTOR("addi %[count], %[count], -1\n" PIE_VLD_128_IP(q0, a0, 16))
+        "bnez %[count], 1b\n"
+        ".endif\n"
+        P4C_DOUBLE_VECTOR("")
+        : "+&r"(x), "+&r"(out), [count] "+&r"(count)
+        : "r"(least), "r"(most), [vectors] "i"(vectors), [doublings] "i"(doublings), P4C_BOUNDED(low, high)
+        : "memory");
+}
+
 P4C_INLINE void p4c_pie_clamp(int vectors, const int8_t *input, int low, int high, int8_t *result)
 {
     register const int8_t *x __asm__("a0") = input;
