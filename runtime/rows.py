@@ -33,14 +33,16 @@ def map_rows(device: Device, image: Image, rows: int, work: Callable[[Session, i
         try:
             remaining = iter(range(rows))
             # Few rows in flight, so that a failure or Ctrl-C does not wait for a long queue.
-            pending: set[Future[tuple[int, T]]] = {
+            pending: list[Future[tuple[int, T]]] = [
                 pool.submit(run, row) for row in itertools.islice(remaining, 4 * workers)
-            }
+            ]
             while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                # In the order of rows: what fails after a failure may fail because of it.
+                for future in [future for future in pending if future in done]:
                     yield future.result()
-                pending |= {pool.submit(run, row) for row in itertools.islice(remaining, len(done))}
+                pending = [future for future in pending if future not in done]
+                pending += [pool.submit(run, row) for row in itertools.islice(remaining, len(done))]
         except BaseException:
             # A row may take long, on a board even for ever; and no other one must begin.
             pool.shutdown(wait=False, cancel_futures=True)

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "benchmarks"
+from .benchmark_layers import layers
+
 REFRESH = "if that is meant: pytest -m '' tests/test_benchmarks.py --update-golden, and read the diff"
 
 
-@pytest.fixture(scope="module")
-def layers():
-    """The module benchmarks/layers.py, which is no part of the package."""
-    sys.path.insert(0, str(FOLDER))
-    try:
-        import layers as module
-    finally:
-        sys.path.remove(str(FOLDER))
-    return module
-
-
 @pytest.mark.slow
-def test_figures_are_those_of_the_table(layers, request):
+def test_figures_are_those_of_the_table(request):
     measured = layers.measure()
     if request.config.getoption("--update-golden"):
         layers.update(measured)
@@ -34,13 +21,13 @@ def test_figures_are_those_of_the_table(layers, request):
         pytest.fail("\n".join(["benchmarks/table.tsv:", *changed, *note, REFRESH]), pytrace=False)
 
 
-def test_the_page_shows_the_table(layers):
+def test_the_page_shows_the_table():
     page = layers.PAGE.read_text(encoding="utf-8")
     shown = page.partition(layers.BEGIN)[2].partition(layers.END)[0]
     assert shown == layers.page_text(layers.read_table()), REFRESH
 
 
-def test_every_benchmark_has_a_row_and_misses_are_explained(layers):
+def test_every_benchmark_has_a_row_and_misses_are_explained():
     rows = layers.read_table()
     names = [layer.name for layer in layers.LAYERS]
     assert list(rows) == [*layers.NETWORKS, *names]
@@ -48,7 +35,7 @@ def test_every_benchmark_has_a_row_and_misses_are_explained(layers):
     assert [layer.name for layer in missed if not layer.why] == []
 
 
-def test_differences_name_row_figure_old_and_new(layers):
+def test_differences_name_row_figure_old_and_new():
     row = layers.Row(1000, 50, 64, 16, 8000)
     old = {"a": row, "b": row, "MNIST network": row}
     new = {"a": row, "c": row}

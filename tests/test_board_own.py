@@ -1,10 +1,9 @@
-"""p4c's own firmware on the virtual board, over a socket: models, cache, reset, and everything that can go wrong."""
+"""p4c's own firmware on the board under test: models, cache, reset, and everything that can go wrong."""
 
 from __future__ import annotations
 
 import dataclasses
 import signal
-import socket
 import struct
 import threading
 import time
@@ -15,23 +14,22 @@ import pytest
 import p4c
 from p4c.compiler.errors import DeviceError, DeviceFault, InputError
 from p4c.runtime.board import session
-from p4c.runtime.board.link import RefusedError
 from p4c.runtime.board.packets import Command, Packet, encode
+from p4c.runtime.board.transport import Transport
 
-from .faulty_line import FaultyLine
 from .models import many_net, rows, small_net
 
 ILLEGAL, FOREVER = bytes(4), bytes.fromhex("6f000000")
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(device, tmp_path_factory):
     """small and many, with their inputs and what the simulated chip gives for them."""
     folder = tmp_path_factory.mktemp("models")
     inputs = {"small": rows(5), "many": {"a": rows(3, (6,)), "b": rows(3, (2, 3, 3))}}
     made = {}
     for name, net in (("small", small_net()), ("many", many_net())):
-        model = p4c.compile(net.save(folder / f"{name}.onnx"))
+        model = p4c.compile(net.save(folder / f"{name}.onnx"), chip_rev=device.chip_rev)
         made[name] = model, inputs[name], model.run(inputs[name])
     return made
 
@@ -48,6 +46,21 @@ def faulting(model, code):
     data = first.data[:at] + code + first.data[at + len(code) :]
     image = dataclasses.replace(image, segments=(dataclasses.replace(first, data=data), *rest))
     return dataclasses.replace(model, build=dataclasses.replace(model.build, image=image))
+
+
+def cut_after(transport, size):
+    """Close the port under a host that has written so many bytes more."""
+    write = transport.write
+
+    def write_and_cut(data):
+        nonlocal size
+        size -= len(data)
+        if size <= 0:
+            write(data[: len(data) // 2])
+            transport.close()
+        write(data)
+
+    transport.write = write_and_cut
 
 
 @pytest.fixture
@@ -68,11 +81,12 @@ def test_models_run_side_by_side(board, models):
     np.testing.assert_array_equal(second(xs)["ya"], ys["ya"], strict=True)
 
 
-def test_the_board_says_its_chip(board, virtual):
-    assert (board.chip_rev, "p4c sim" in board.name) == ("v3", True)
+def test_the_board_says_its_chip(board, device):
+    other = {"v1": "v3", "v3": "v1"}[board.chip_rev]
+    assert "protocol 1.0+1" in board.name
     board.close()
-    with pytest.raises(InputError, match="has chip revision v3, --chip-rev says v1"):
-        p4c.connect(virtual.url, chip_rev="v1")
+    with pytest.raises(InputError, match=f"has chip revision {device.chip_rev}, --chip-rev says {other}"):
+        device.connect(chip_rev=other)
 
 
 def test_weights_travel_once(board, models):
@@ -120,14 +134,13 @@ def test_what_a_reset_took_away_frees_nothing_of_others(board, models):
         fresh(x)
 
 
-def test_the_other_chip_revision(models, tmp_path):
-    _, x, y = models["small"]
-    model = p4c.compile(small_net().save(tmp_path / "small.onnx"), chip_rev="v1")
-    with p4c.connect("sim-board", chip_rev="v1") as board:
-        assert board.chip_rev == "v1"
-        np.testing.assert_array_equal(board.load(model)(x), y, strict=True)
-        with pytest.raises(DeviceError, match="the image is for chip revision v3, the board is v1"):
-            board.load(models["small"][0])
+def test_the_other_chip_revision(board, tmp_path):
+    other = {"v1": "v3", "v3": "v1"}[board.chip_rev]
+    model = p4c.compile(small_net().save(tmp_path / "small.onnx"), chip_rev=other)
+    with pytest.raises(DeviceError, match=f"the image is for chip revision {other}, the board is {board.chip_rev}"):
+        board.load(model)
+    with p4c.connect("sim-board", chip_rev=other) as others:
+        np.testing.assert_array_equal(others.load(model)(rows(3)), model.run(rows(3)), strict=True)
 
 
 def test_memory_that_does_not_suffice(board, models):
@@ -162,22 +175,18 @@ def test_faults_are_told_with_place_and_node(board, models):
     np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
 
 
-def test_a_board_that_restarted_says_what_for(virtual, models):
-    """Boards that faults restart answer nothing to the run, and know no handle after it; the fault they remember."""
+def test_what_a_restart_takes_away_is_told(board, models):
+    """And a fault from before it, in the same place, is not taken for its reason."""
     small = models["small"][0]
     block = bytes(small.plan.input_bytes)
-    with p4c.connect(virtual.url) as board, board.load(faulting(small, ILLEGAL)) as hung:
-        with pytest.raises(RefusedError):
-            board.firmware.run(hung.session._loaded.handle, 3, block, 0, 1.0, "")
-        board.firmware.reset(2)
-        with pytest.raises(DeviceFault, match=r"illegal instruction 0x0+ .*; the board has restarted") as caught:
-            hung.session.run(block)
-        assert "Gemm_0" in caught.value.symbol
-        # It is told once. A model in the same place that is lost for another reason has not faulted.
-        other = board.load(small)
-        board.firmware.reset(2)
-        with pytest.raises(DeviceError, match=r"^the board has restarted and lost the model\n"):
-            other.session.run(block)
+    with pytest.raises(DeviceFault):
+        faulting(small, ILLEGAL).run(models["small"][1], device=board)
+    lost, also_lost = board.load(small), board.load(small)
+    board.firmware.reset(2)
+    with pytest.raises(DeviceError, match=r"^the board has restarted and lost the model\n"):
+        lost.session.run(block)
+    with pytest.raises(DeviceError, match="is not loaded any more"):
+        also_lost.session.run(block)
 
 
 def test_code_that_hangs_is_ended(board, models):
@@ -199,7 +208,7 @@ def test_a_hung_run_is_cancelled(board, models, long_limit):
     np.testing.assert_array_equal(small.run(x, device=board), y, strict=True)
 
 
-def test_a_host_that_died_while_its_code_hangs(virtual, board, models):
+def test_a_host_that_died_while_its_code_hangs(device, board, models):
     """The next one ends that code."""
     small, x, y = models["small"]
     hung = board.load(faulting(small, FOREVER)).session
@@ -207,7 +216,7 @@ def test_a_host_that_died_while_its_code_hangs(virtual, board, models):
     board.link.transport.write(encode(Packet(Command.RUN, payload, number=1)))
     board.link.transport.close()
     started = time.monotonic()
-    with p4c.connect(virtual.url) as again:
+    with device.connect() as again:
         np.testing.assert_array_equal(small.run(x, device=again), y, strict=True)
     assert time.monotonic() - started < 5
 
@@ -226,7 +235,9 @@ def test_an_interrupt_ends_a_run_that_hangs(board, models, long_limit):
 
 def test_weights_in_psram(board, tmp_path):
     """More than internal memory can hold."""
-    model = p4c.compile(small_net(shape=(1, 1, 256, 256)).save(tmp_path / "large.onnx"))
+    if not board.heap().total_psram:
+        pytest.skip("the board has no PSRAM")
+    model = p4c.compile(small_net(shape=(1, 1, 256, 256)).save(tmp_path / "large.onnx"), chip_rev=board.chip_rev)
     x = rows(1, (1, 256, 256))
     with board.load(model) as loaded:
         heap = board.heap()
@@ -235,23 +246,23 @@ def test_weights_in_psram(board, tmp_path):
 
 
 @pytest.mark.parametrize("sent", [0, 300, 1500])
-def test_a_cable_pulled_in_mid_upload(virtual, board, models, sent):
+def test_a_cable_pulled_in_mid_upload(device, board, models, sent):
     small, x, y = models["small"]
+    board.firmware.reset(1)
+    cut_after(board.link.transport, sent)
+    with pytest.raises(DeviceError, match="was lost"):
+        board.load(small)
     board.close()
-    with FaultyLine(virtual.url) as line, p4c.connect(line.url) as cut:
-        cut.firmware.reset(1)
-        line.cut_after = sent
-        with pytest.raises(DeviceError, match="was lost"):
-            cut.load(small)
-    with p4c.connect(virtual.url) as again:
+    with device.connect() as again:
         np.testing.assert_array_equal(small.run(x, device=again), y, strict=True)
 
 
-def test_a_host_that_died_in_mid_packet(virtual, board, models):
+def test_a_host_that_died_in_mid_packet(device, board, models):
     small, x, y = models["small"]
     board.close()
     for head in (b"\xa5\x5a\x20\0\xff\xff\0\0abc", b"\xa5\x5a\x61\x10\0\0\x08\0abcdef"):
-        with socket.create_connection(("127.0.0.1", int(virtual.url.rpartition(":")[2]))) as dying:
-            dying.sendall(head)
-        with p4c.connect(virtual.url) as again:
+        dying = Transport(device.port, device.baud)
+        dying.write(head)
+        dying.close()
+        with device.connect() as again:
             np.testing.assert_array_equal(small.run(x, device=again), y, strict=True)

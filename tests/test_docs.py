@@ -19,7 +19,7 @@ ROOT = Path(p4c.__file__).parent
 FOLDERS = ("backend", "benchmarks", "compiler", "docs", "examples", "firmware", "frontend", "runtime", "tests")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
 # Flags in the documents that are other programs'.
-FOREIGN_FLAGS = {"--serial-faults", "--update-golden", "--no-deps", "--target"}
+FOREIGN_FLAGS = {"--serial-faults", "--update-golden", "--board-report", "--no-deps", "--target"}
 
 pytestmark = pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="not run from a checkout")
 

@@ -256,6 +256,8 @@ def test_functions_of_the_firmware(board, tmp_path):
     uint32_t p4c_crc32(uint32_t crc, const uint8_t *data, uint32_t size);
     uint32_t crc(const uint8_t *data, uint32_t size) { return p4c_crc32(0, data, size); }
     """
+    if not board.firmware.simulated:
+        pytest.skip("the ELF file of the firmware on this board is not at hand")
     path = source(tmp_path, text)
     function = board.jit(path, "crc", firmware=firmware_path())
     data = np.frombuffer(b"123456789", np.uint8)
@@ -291,6 +293,8 @@ def test_crashes_and_loops(board, tmp_path):
         DeviceFault, match=r"peek loaded from 0x00000010, where there is no memory \(pc 0x\w+ in peek"
     ):
         peek(16)
+    if not good.address:  # a fault restarts this board
+        good = board.jit(path, "good")
     assert good(1) == 2
     forever = board.jit(path, "forever")
     with pytest.raises(DeviceError):

@@ -17,7 +17,7 @@ from ...compiler.errors import DeviceError, InputError
 from ...compiler.ir import Array
 from ..device import ALL_STEPS, Progress, RunResult, Session, no_progress
 from .link import FILLS, Link
-from .own import OwnFirmware, identify
+from .own import BOOT_SECONDS, PORT_SECONDS, OwnFirmware, identify
 from .own_session import OwnSession
 from .p4jit import Heap
 from .program import Program
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model import CompiledModel
-
-# How long a chip may take from reset to its first answer. Seconds.
-BOOT_SECONDS = 5.0
 
 
 class Board:
@@ -167,6 +164,7 @@ class Board:
         self.firmware = identify(self.link)
         self.chip_rev, self.counts = chip_rev, "cycles of the board"
         if isinstance(self.firmware, OwnFirmware):
+            self.firmware.on_restart = self._forget
             self.chip_rev = self.firmware.facts.chip_rev
             if chip_rev and chip_rev != self.chip_rev:
                 what = f"the board at {self.port} has chip revision {self.chip_rev}, --chip-rev says {chip_rev}"
@@ -183,10 +181,8 @@ class Board:
     def _meet_again(self) -> None:
         """Synchronize after a restart, in which a USB port vanishes for a while and comes back."""
         if self._transport.is_hardware:
-            self._transport.close()
-            time.sleep(0.2)
-            self._transport = Transport(self.port, self._transport.baud)
-            self.link = Link(self._transport)
+            time.sleep(PORT_SECONDS)
+            self._transport.reopen()
         self.link.synchronize()
 
     def _check_revision(self, program: Program) -> None:

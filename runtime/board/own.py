@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...backend.image import FORMAT_VERSION, HEADER, REGIONS
@@ -13,11 +15,16 @@ from .numbered import NumberedLink
 from .p4jit import Advance, Info, P4Jit, ask_info
 from .packets import U32, Command, ErrorCode, Flag, Packet, encode
 from .program import MEMORIES, Program
+from .transport import ConnectionLostError
 
 EXTENSION = 1
 
 # Seconds of silence after trouble until the board has told its own.
 SILENCE = 0.5
+
+# How long a chip may take from reset to its first answer, and how often to look for its port. Seconds.
+BOOT_SECONDS = 5.0
+PORT_SECONDS = 0.2
 
 FACTS = struct.Struct("<BBHIIIIIIII")
 FAULT = struct.Struct("<IIIIIIII")
@@ -87,12 +94,14 @@ class OwnFirmware(P4Jit):
     def __init__(self, link: NumberedLink, info: Info) -> None:
         super().__init__(link, info)
         self.numbered = link
-        self.facts = Facts(*FACTS.unpack_from(link.request(Command.BOARD, answer=FACTS.size)))
+        self.facts = self._ask_facts()
         self.simulated = info.name.endswith(" sim")
         if not self.simulated:
             self.clock = self.facts.clock
-        # The number of the last fault that an error has told of.
-        self.told = 0
+        # The number of the last fault that an error has told of; those from before this host are nobody's.
+        self.told = self.last_fault()[0]
+        # Called when the board is found to have restarted.
+        self.on_restart: Callable[[], None] = _nobody
         # A little more, because a byte may be under way for a while.
         link.silence = 0.05 + 1.1 * self.facts.byte_timeout / 1000
 
@@ -100,14 +109,47 @@ class OwnFirmware(P4Jit):
         """0: give back all memory, images go to the cache; 1: the cache too; 2: restart the chip as well."""
         self.numbered.request(Command.RESET, struct.pack("<I", mode))
 
+    def has_restarted(self) -> bool:
+        """True when the board has restarted since it was asked last; then everything on it is gone."""
+        before, self.facts = self.facts.restarts, self._ask_facts()
+        if self.facts.restarts == before:
+            return False
+        self.on_restart()
+        return True
+
+    def come_back(self, lost: ConnectionLostError) -> None:
+        """Open a port again that went away with its board's restart, as USB ports do; raises `lost` otherwise."""
+        transport = self.numbered.transport
+        if not transport.is_hardware:
+            raise lost
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            try:
+                transport.reopen()
+                self.numbered.synchronize()
+                break
+            except DeviceError:
+                if time.monotonic() >= deadline:
+                    raise lost from None
+                time.sleep(PORT_SECONDS)
+        if not self.has_restarted():
+            raise lost
+
     def untold_fault(self, code: int) -> tuple[int, ...] | None:
-        """The words of FAULT where the last fault was in an image's code at this address and is not told yet."""
-        words = FAULT.unpack_from(self.numbered.request(Command.FAULT, answer=FAULT.size))
+        """The words of FAULT where the last fault was in an image's code at this address and is not told yet.
+
+        With 0: in code that is no image's.
+        """
+        words = self.last_fault()
         number, base = words[0], words[6]
         if number in (0, self.told) or base != code:
             return None
         self.told = number
         return words
+
+    def last_fault(self) -> tuple[int, ...]:
+        """The words of FAULT; the first one is 0 where there was none since power-up."""
+        return FAULT.unpack_from(self.numbered.request(Command.FAULT, answer=FAULT.size))
 
     def load(self, program: Program, data: bytes, advance: Advance) -> LoadedImage:
         """Load an image file, but send nothing that the board still has. DeviceError says what does not fit."""
@@ -157,6 +199,9 @@ class OwnFirmware(P4Jit):
         number = self.numbered.next_number()
         self.numbered.transport.write(encode(Packet(Command.CANCEL, number=number)))
 
+    def _ask_facts(self) -> Facts:
+        return Facts(*FACTS.unpack_from(self.numbered.request(Command.BOARD, answer=FACTS.size)))
+
     def _send_blocks(self, handle: int, data: bytes, wanted: int, advance: Advance) -> None:
         """Send the file from `wanted` on, `window` blocks under way; after trouble from where the board says."""
         link, failures = self.numbered, 0
@@ -192,6 +237,10 @@ class OwnFirmware(P4Jit):
         if not ends:
             link.collected()
         return wanted
+
+
+def _nobody() -> None:
+    """Hears of nothing."""
 
 
 def header_bytes(data: bytes) -> int:

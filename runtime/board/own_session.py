@@ -13,6 +13,7 @@ from .own import RUN, OwnFirmware, lost_error, run_error
 from .packets import ErrorCode
 from .program import Program
 from .session import check_loaded, time_limit
+from .transport import ConnectionLostError
 
 
 class OwnSession:
@@ -47,6 +48,9 @@ class OwnSession:
             status, cycles, output = firmware.run(handle, steps, block, size, seconds, why)
         except RefusedError as error:
             raise self._ended(error, why) from error
+        except ConnectionLostError as error:
+            firmware.come_back(error)
+            raise self._lost() from error
         if status:
             raise DeviceError(f"the model returned status {status}", "please report this with the model")
         if not self._fits:
@@ -59,11 +63,16 @@ class OwnSession:
     def _ended(self, error: RefusedError, why: str) -> DeviceError:
         """The words for a run that did not come to its end. A board that faults restart knows no model any more."""
         if error.code == ErrorCode.NO_HANDLE:
-            # An image's code is its first segment.
-            return lost_error(self._firmware.untold_fault(self._loaded.segments[0]), self._program)
+            self._firmware.has_restarted()
+            return self._lost()
         if error.code == ErrorCode.FAULT and error.words:
             self._firmware.told = error.words[0]
         return run_error(error, self._program, why)
+
+    def _lost(self) -> DeviceError:
+        """The words for a board that restarted, which a fault in this program may have done."""
+        # An image's code is its first segment.
+        return lost_error(self._firmware.untold_fault(self._loaded.segments[0]), self._program)
 
     def read(self, buffer: Buffer) -> bytes:
         """The bytes of a buffer as the last run left them."""

@@ -15,10 +15,11 @@ from ...backend.raw import ARGUMENTS, ENTRY, PROBE_BASE, RawCode, Record, field_
 from ...compiler.errors import DeviceError, DeviceFault, InputError
 from ...compiler.ir import Array
 from .link import RefusedError
-from .own import CAUSES, FIRST_RULE
+from .own import CAUSES, FIRST_RULE, OwnFirmware
 from .p4jit import P4Jit
 from .packets import ErrorCode
 from .program import MEMORIES
+from .transport import ConnectionLostError
 
 # Blocks begin on cache lines, so that writing one back touches no other.
 ALIGNMENT = 128
@@ -123,20 +124,39 @@ class RawFunction:
         try:
             self.cycles = self._firmware.call(entry, timeout, f"{self.signature.name} may take {timeout:g} s")
         except RefusedError as error:
-            raise self._fault(error, timeout) from error
+            raise self._ended(error, timeout) from error
+        except ConnectionLostError as error:
+            if not isinstance(self._firmware, OwnFirmware):
+                raise
+            self._firmware.come_back(error)
+            raise self._lost(self._firmware) from error
 
-    def _fault(self, error: RefusedError, timeout: float) -> DeviceError:
-        """The words for a call that the board ended."""
+    def _ended(self, error: RefusedError, timeout: float) -> DeviceError:
+        """The words for a call that the board ended, or knows nothing of after a restart."""
+        firmware = self._firmware
+        if error.code == ErrorCode.INVALID_ADDRESS and isinstance(firmware, OwnFirmware) and firmware.has_restarted():
+            return self._lost(firmware)
         if error.code == ErrorCode.TIMEOUT:
             what = f"{self.signature.name} did not return in the board's time limit"
             return DeviceError(what, f"look for a loop without end; timeout={timeout:g} was given")
         if error.code != ErrorCode.FAULT or len(error.words) < 4:
             return error
-        _, cause, pc, value = error.words[:4]
+        return self._fault(error.words, "nothing on the board is lost")
+
+    def _lost(self, firmware: OwnFirmware) -> DeviceError:
+        """The words for a board that restarted, which a fault of this code may have done."""
+        fault = firmware.untold_fault(0)
+        if fault is None:
+            return DeviceError(f"the board has restarted and lost {self.signature.name}", "call jit again")
+        return self._fault(fault, "the board has restarted: everything on it is gone")
+
+    def _fault(self, words: Sequence[int], then: str) -> DeviceFault:
+        """The words for a fault of this code: what and where."""
+        _, cause, pc, value = words[:4]
         place = self.elf.symbolize(pc)
         what = CAUSES.get(cause, f"faulted with cause {cause}, value {{value:#010x}}").format(value=value)
         where = f"pc {pc:#010x}" + (f" in {place}" if place else "")
-        advice = "look at inspect() there; nothing on the board is lost"
+        advice = f"look at inspect() there; {then}"
         if cause >= FIRST_RULE:
             advice = "keep that rule, which Espressif states, or use `p4c board --lenient`; look at inspect() there"
         return DeviceFault(f"{self.signature.name} {what} ({where})", advice, pc=pc, address=value, symbol=place)

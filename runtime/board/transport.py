@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import serial
@@ -20,6 +21,14 @@ SOCKET_BYTES_PER_SECOND = 200_000
 
 # A port that takes no byte for so long is dead. Seconds.
 WRITE_TIMEOUT = 10.0
+
+
+# What pyserial lets through when a port goes away.
+LOST: tuple[type[Exception], ...] = (serial.SerialException, OSError)
+with suppress(ImportError):
+    import termios
+
+    LOST = (*LOST, termios.error)
 
 
 class ConnectionLostError(DeviceError):
@@ -50,7 +59,7 @@ class Transport:
             return b""
         try:
             return bytes(self._serial.read(size))
-        except (serial.SerialException, OSError) as error:
+        except LOST as error:
             raise self._lost(error) from error
 
     def write(self, data: bytes) -> None:
@@ -61,7 +70,7 @@ class Transport:
         except serial.SerialTimeoutException as error:
             what = f"{self.port} takes no more bytes: {len(data):,} were not sent within {WRITE_TIMEOUT:g} s"
             raise DeviceError(what, "reset the board, then try again") from error
-        except (serial.SerialException, OSError) as error:
+        except LOST as error:
             raise self._lost(error) from error
 
     def reset(self) -> None:
@@ -70,16 +79,19 @@ class Transport:
             self._serial.dtr, self._serial.rts = False, True
             time.sleep(0.1)
             self._serial.rts = False
-        except (serial.SerialException, OSError) as error:
+        except LOST as error:
             raise self._lost(error) from error
+
+    def reopen(self) -> None:
+        """Close the port and open it again, as after a restart; DeviceError while it is not there."""
+        self.close()
+        self._serial = _open(self.port, self.baud)
 
     def close(self) -> None:
         """Close the port; never fails."""
-        try:
+        # What is unplugged is closed.
+        with suppress(*LOST):
             self._serial.close()
-        except (serial.SerialException, OSError):
-            # What is unplugged is closed.
-            return
 
     def _lost(self, error: Exception) -> ConnectionLostError:
         what = f"the connection to {self.port} was lost: {_reason(error)}"
@@ -95,7 +107,7 @@ def _open(port: str, baud: int) -> serial.SerialBase:
         )
     except ValueError as error:
         raise InputError(f"{port!r} is no port: {error}", "give a path, or socket://HOST:PORT") from error
-    except (serial.SerialException, OSError) as error:
+    except LOST as error:
         raise _refused(port, error) from error
 
 
