@@ -118,3 +118,17 @@ def test_two_outputs_of_one_value():
     net.output(net.quantize(net.dense(y, 3), 1))
     _, ops = steps(net)
     assert sorted(ops) == ["qfully_connected", "qfully_connected", "reshape"]
+
+
+def test_pixels_under_other_rows_and_columns():
+    """What a reshape keeps in order lies in its operand, with the padding behind the channels."""
+    net = Net(20)
+    x = layer(net, net.input(3, 4, 6), 20)
+    line = net.same("reshape", x, shape=(1, 20, 1, 24))
+    pooled = net.same("max_pool", line, kernel=(1, 3), strides=(1, 3))
+    square = net.same("reshape", layer(net, pooled, 7), shape=(1, 7, 4, 2))
+    net.output(layer(net, square, 5))
+    net.output(square)
+    plan, ops = steps(net)
+    assert ops == ["qconv2d", "max_pool", "qconv2d", "qconv2d"]
+    assert plan.buffers[line] == plan.buffers[x]

@@ -17,7 +17,8 @@ def _reshaped(node: Node, types: Types) -> tuple[int, ...]:
 
 
 def _check_reshape(node: Node, types: Types) -> Iterator[str]:
-    yield from _check_row(node, types)
+    if not keeps_pixels(types[0], node.type):
+        yield from _check_row(node, types)
     params = types[0].params
     if params is not None and params.axis is not None:
         axis = moved_axis(types[0].shape, params.axis, "reshape", node.attrs)
@@ -60,6 +61,12 @@ def moves_nothing(perm: Sequence[int], operand: TensorType, result: TensorType) 
     orders = [_axes_in_memory(operand), [perm[axis] for axis in _axes_in_memory(result)]]
     before, after = ([axis for axis in order if operand.shape[axis] > 1] for order in orders)
     return before == after
+
+
+def keeps_pixels(operand: TensorType, result: TensorType) -> bool:
+    """True when a reshape leaves every byte where it is, as only rows and columns of channels-last images change."""
+    images = operand.channels_last and result.channels_last and operand.pitch == result.pitch
+    return images and operand.shape[:2] == result.shape[:2]
 
 
 def moved_axis(shape: Sequence[int], axis: int, op: str, attrs: Mapping[str, Attr]) -> int | None:

@@ -9,6 +9,10 @@ converted. A transpose from channels-last to ONNX order, or back, renames the ax
 
     %t = transpose(%x : i8[1,96,96,3]) {perm=[0,3,1,2]} : i8[1,3,96,96] nhwc_dense
 
+Neither does a reshape of channels-last pixels to other rows and columns:
+
+    %s = reshape(%y : i8[1,8,48,48] nhwc) {shape=[1,8,1,2304]} : i8[1,8,1,2304] nhwc
+
 A convolution of fewer channels than a vector has lanes reads dense pixels as they lie, and whole rows of planar ones.
 """
 
@@ -16,6 +20,7 @@ from __future__ import annotations
 
 from ..ir import VECTOR, Constant, Graph, Node, TensorType
 from ..ops.convolution import conv_shape
+from ..ops.shape import keeps_pixels
 
 # Ops that see their operand in row-major logical order, and ops that take it in any; all others take channels-last.
 ROW_MAJOR = ("reshape", "transpose", "dequantize", "quantize", "qsoftmax")
@@ -47,6 +52,9 @@ def _layouts(graph: Graph, node: Node) -> tuple[str, str]:
     operand = graph.type_of(node.operands[0])
     if node.op == "transpose":
         return _transpose_layouts(node, operand)
+    if node.op == "reshape" and len(node.type.shape) == 4:
+        kept = node.type.with_(layout=operand.layout)
+        return (operand.layout,) * 2 if keeps_pixels(operand, kept) else ("row", "row")
     if node.op in ROW_MAJOR:
         return "row", "row"
     if node.op in ANY_ORDER:
