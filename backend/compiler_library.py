@@ -14,7 +14,7 @@ from pathlib import Path
 from .cache import cache_dir, run_tool
 from .toolchain import COMPILE_TIMEOUT, LINK_TIMEOUT, ZIG_TARGET, Toolchain
 
-WORDS = ("build-lib", "-fcompiler-rt", *ZIG_TARGET, "-OReleaseFast")
+WORDS = ("build-lib", "-fcompiler-rt", *ZIG_TARGET, "-OReleaseFast", "-fstrip")
 
 
 def compiler_libraries(toolchain: Toolchain) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
@@ -39,13 +39,14 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Elf:
-    """What p4c needs of a linked image: the flat bytes at `base`, sections and symbols by address."""
+    """A linked image: the flat bytes at `base`, sections and symbols by address, and the file itself, `data`."""
 
     base: int
     entry: int
     flat: bytes
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
+    data: bytes = field(repr=False, default=b"")
 
     @property
     def functions(self) -> list[Symbol]:
@@ -68,7 +69,7 @@ def read_elf(data: bytes) -> Elf:
     Raises InputError when the bytes are not a little-endian RISC-V ELF or are cut short.
     """
     try:
-        return _read(ELFFile(io.BytesIO(data)))
+        return replace(_read(ELFFile(io.BytesIO(data))), data=data)
     except (ELFError, ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
         raise InputError(f"not a readable ELF file: {error}", "give a model.elf that p4c wrote") from error
 

@@ -87,7 +87,9 @@ class RawTools:
 
     def _assemble(self, source: Path, text: str, name: str) -> None:
         """Compile by way of assembly text, where the PIE instructions become words."""
-        if source.suffix not in ASSEMBLY:
+        # What compilers write has debug information already.
+        debug = ["-g"] if source.suffix in ASSEMBLY else []
+        if not debug:
             words = (*_dialect(source), *FLAGS, *self._toolchain.textual, *self._flags)
             self._compiler((*words, "-S", str(source), "-o", f"{name}.s"), source)
             text = (self._folder / f"{name}.s").read_text(encoding="utf-8")
@@ -97,7 +99,7 @@ class RawTools:
             problem = error.problems[0]
             raise InputError(f"{source.name}: {problem.what}", problem.advice) from error
         (self._folder / f"{name}.words.s").write_text(text, encoding="utf-8")
-        self._compiler(("-c", f"{name}.words.s", "-o", f"{name}.o"), source)
+        self._compiler((*debug, "-c", f"{name}.words.s", "-o", f"{name}.o"), source)
 
     def _compiler(self, words: Sequence[str], source: Path, doing: str = "compiling") -> str:
         argv = [*self._toolchain.command(), *self._toolchain.compile, ABI, *words]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import p4c
 from p4c.backend.c_signature import parse_signature
 from p4c.backend.raw import Record
+from p4c.backend.source_lines import source_line
 from p4c.compiler.errors import DeviceError, DeviceFault, InputError, ToolchainError
 from p4c.runtime.board.virtual import VirtualBoard
 from p4c.runtime.simulator.firmware import firmware_path
@@ -392,3 +393,32 @@ def test_records_are_laid_out_as_structs(types):
     struct = np.dtype([(f"a{i}", sizes[name]) for i, name in enumerate(types)] + [("result", "i8")], align=True)
     assert record.offsets == tuple(struct.fields[f"a{i}"][1] for i in range(len(types)))
     assert (record.result, record.size) == (struct.fields["result"][1], struct.itemsize)
+
+
+@pytest.mark.parametrize("toolchain", ["zig", "riscv64-unknown-elf-gcc"])
+def test_faults_name_the_line(board, tmp_path, toolchain):
+    """Of inlined code too, of assembly, of C that became assembly text on its way, and of who called nowhere."""
+    if toolchain != "zig" and shutil.which(toolchain) is None:
+        pytest.skip(f"{toolchain} is not installed")
+    source(tmp_path, "static inline int at(unsigned a)\n{\n    return *(volatile int *)a;\n}\n", "at.h")
+    inlined = source(tmp_path, '#include "at.h"\nint f(unsigned a)\n{\n    return at(a) + 1;\n}\n', "inlined.c")
+    called = source(
+        tmp_path, "int f(unsigned a)\n{\n    int (*to)(void) = (int (*)(void))a;\n    return 1 + to();\n}\n"
+    )
+    vector = '__asm__ volatile("esp.zero.xacc");'
+    vector = source(tmp_path, f"int f(unsigned a)\n{{\n    {vector}\n    return *(volatile int *)a;\n}}\n", "v.c")
+    written = ".globl f\n.type f, @function\nf:\n    esp.zero.xacc\n    lw a0, 0(a0)\n    ret\n.size f, . - f\n"
+    written = source(tmp_path, written, "written.S")
+    for path, place in (
+        (inlined, r"\(pc 0x\w{8} in f(\+0x\w+)?, at\.h:3\)"),
+        (called, r"\(pc 0x00000010, called from f\+0x\w+, code\.c:4\)"),
+        (vector, r"in f(\+0x\w+)?, v\.c:4\)"),
+        (written, r"in f\+0x4, written\.S:5\)"),
+    ):
+        with pytest.raises(DeviceFault, match=place):
+            board.jit(path, "f", toolchain=toolchain, signature="int f(unsigned a)")(16)
+
+
+def test_lines_that_nobody_knows():
+    assert source_line(b"no ELF", 0) == ""
+    assert source_line(firmware_path().read_bytes(), 4) == ""

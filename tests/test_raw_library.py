@@ -181,6 +181,7 @@ def test_only_what_is_needed_goes_to_the_board(jit):
     assert not {"reals", "integers", "__divdi3", "__adddf3", "memset"} & names
 
 
+@pytest.mark.slow
 def test_the_library_is_made_when_something_is_missing(board, tmp_path, monkeypatch):
     """And once: then it lies in the cache folder."""
     (tmp_path / "code.c").write_text(ARITHMETIC + "int one(int x) { return x + 1; }")

@@ -12,6 +12,7 @@ import numpy as np
 from ...backend.c_signature import ANYTHING, POINTER, Parameter
 from ...backend.pie.listing import listing
 from ...backend.raw import ARGUMENTS, ENTRY, PROBE_BASE, RawCode, Record, field_type
+from ...backend.source_lines import source_line
 from ...compiler.errors import DeviceError, DeviceFault, InputError
 from ...compiler.ir import Array
 from .link import RefusedError
@@ -153,13 +154,23 @@ class RawFunction:
     def _fault(self, words: Sequence[int], then: str) -> DeviceFault:
         """The words for a fault of this code: what and where."""
         _, cause, pc, value = words[:4]
-        place = self.elf.symbolize(pc)
+        place, called = self._place(pc), ""
+        if not place and len(words) > 4:
+            # The address where the caller would have gone on lies behind its call.
+            called = self._place(words[4] - 1)
         what = CAUSES.get(cause, f"faulted with cause {cause}, value {{value:#010x}}").format(value=value)
-        where = f"pc {pc:#010x}" + (f" in {place}" if place else "")
+        where = f"pc {pc:#010x}" + (f" in {place}" if place else "") + (f", called from {called}" if called else "")
         advice = f"look at inspect() there; {then}"
         if cause >= FIRST_RULE:
             advice = "keep that rule, which Espressif states, or use `p4c board --lenient`; look at inspect() there"
-        return DeviceFault(f"{self.signature.name} {what} ({where})", advice, pc=pc, address=value, symbol=place)
+        symbol = self.elf.symbolize(pc)
+        return DeviceFault(f"{self.signature.name} {what} ({where})", advice, pc=pc, address=value, symbol=symbol)
+
+    def _place(self, address: int) -> str:
+        """`f+0x12, code.c:41` for an address in the code, "" elsewhere."""
+        symbol = self.elf.symbolize(address)
+        line = source_line(self.elf.data, address) if symbol else ""
+        return f"{symbol}, {line}" if line else symbol
 
     def _copy_back(self, values: Sequence[Array], blocks: Sequence[int]) -> None:
         arrays = [(p, v) for p, v in zip(self.signature.parameters, values, strict=True) if p.pointer]
