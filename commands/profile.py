@@ -8,7 +8,7 @@ import json
 from .arguments import device_arguments, dump_argument, model_arguments
 from .session import board_of, compiled, device_of, dump_folder
 
-HELP = "estimate the cycles of each layer, or measure them on a board"
+HELP = "estimate the cycles of each layer, and measure them on a board"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         model = compiled(options, dump_folder(options))
         with device_of(model, board, options) as device:
             if device is not None:
-                measured = measure(model, device)
+                measured = measure(model, device, Timing(l2_kb=options.l2_kb))
                 as_json = options.json
                 print(json.dumps(measured_json(measured, model), indent=1)) if as_json else print_measured(measured)
                 return 0

@@ -1,4 +1,4 @@
-"""`p4c profile --device`: what each layer costs on a board, by its own cycle counter.
+"""`p4c profile --device`: what each layer costs on a board, by its own cycle counter, beside what was estimated.
 
 A board runs the first n layers for any n, so a layer's cycles are a difference of two such runs.
 """
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler.plan import Step
 from .device import ALL_STEPS, Device, Session
+from .profile import profile
+from .simulator.timing import Timing
 
 if TYPE_CHECKING:
     from .model import CompiledModel
@@ -22,10 +24,11 @@ WARM_RUNS = 2
 
 @dataclass(frozen=True)
 class MeasuredLayer:
-    """One layer and its cycles."""
+    """One layer, its cycles, and how many the simulator's timing model estimates."""
 
     step: Step
     cycles: int
+    estimated: int
 
     @property
     def macs_per_cycle(self) -> float:
@@ -35,16 +38,19 @@ class MeasuredLayer:
 
 @dataclass(frozen=True)
 class Measured:
-    """All layers in order and the whole inference; `counts` says what the cycles are."""
+    """All layers in order and the whole inference; `counts` says what the cycles are, `estimate` which chip's."""
 
     layers: Sequence[MeasuredLayer]
     total_cycles: int
     counts: str
     device: str
+    total_estimated: int
+    estimate: str
 
 
-def measure(model: CompiledModel, device: Device) -> Measured:
+def measure(model: CompiledModel, device: Device, timing: Timing) -> Measured:
     """Run every beginning of the model on zeros and take differences; DeviceError when the device fails."""
+    estimate = profile(model, timing)
     session = device.load(model.build.image)
     try:
         block = bytes(model.plan.input_bytes)
@@ -54,8 +60,11 @@ def measure(model: CompiledModel, device: Device) -> Measured:
         session.close()
     # A difference of two measurements may come out below nothing for a layer that does next to nothing.
     spans = [max(0, end - start) for start, end in pairwise(reached)]
-    layers = [MeasuredLayer(step, span) for step, span in zip(model.plan.steps, spans, strict=True)]
-    return Measured(layers, total, device.counts, device.name)
+    layers = [
+        MeasuredLayer(layer.step, span, layer.counters.cycles)
+        for layer, span in zip(estimate.layers, spans, strict=True)
+    ]
+    return Measured(layers, total, device.counts, device.name, estimate.total.cycles, estimate.label)
 
 
 def _warm_cycles(session: Session, block: bytes, steps: int) -> int:
@@ -71,6 +80,8 @@ def measured_json(result: Measured, model: CompiledModel) -> dict[str, Any]:
         "counts": result.counts,
         "chip_revision": model.chip_rev,
         "total_cycles": result.total_cycles,
+        "estimated_cycles": result.total_estimated,
+        "estimate": result.estimate,
         "macs": sum(layer.step.macs for layer in result.layers),
         "layers": [
             {
@@ -79,6 +90,7 @@ def measured_json(result: Measured, model: CompiledModel) -> dict[str, Any]:
                 "kernel": layer.step.kernel.name,
                 "macs": layer.step.macs,
                 "cycles": layer.cycles,
+                "estimated_cycles": layer.estimated,
                 "macs_per_cycle": round(layer.macs_per_cycle, 3),
             }
             for layer in result.layers

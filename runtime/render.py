@@ -222,13 +222,15 @@ def print_measured(result: Measured) -> None:
     rows = []
     for layer in result.layers:
         name = escape(shortened(layer.step.node.loc or layer.step.node.name))
-        work = (f"{layer.step.macs:,}", f"{layer.cycles:,}", f"{layer.macs_per_cycle:.2f}")
+        work = (f"{layer.step.macs:,}", f"{layer.cycles:,}", f"{layer.macs_per_cycle:.2f}", f"{layer.estimated:,}")
         rows.append([name, layer.step.kernel.name, *work])
     unit = "instruction" if "instructions" in result.counts else "cycle"
-    out.print(plain_table(("layer", "kernel", ">MACs", f">{unit}s", f">MAC/{unit}"), rows))
+    out.print(plain_table(("layer", "kernel", ">MACs", f">{unit}s", f">MAC/{unit}", ">estimate"), rows))
     macs = sum(layer.step.macs for layer in result.layers)
-    out.print(f"\ntotal {result.total_cycles:,} {unit}s, {macs / max(result.total_cycles, 1):.2f} MAC/{unit}")
+    total = f"total {result.total_cycles:,} {unit}s, {macs / max(result.total_cycles, 1):.2f} MAC/{unit}"
+    out.print(f"\n{total}; estimated {result.total_estimated:,} cycles")
     out.print(f"{result.counts}, on {result.device}", markup=False)
+    out.print(result.estimate, markup=False)
 
 
 def _profile_row(layer: LayerProfile) -> list[str]:
