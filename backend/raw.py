@@ -18,6 +18,7 @@ import numpy as np
 from ..compiler.errors import InputError, ToolchainError
 from .c_declarations import Source
 from .c_signature import POINTER, Parameter, Signature, parse_signature, read_signature
+from .closing import Closing
 from .elf import Elf, read_elf
 from .pie.header import header_text
 from .raw_tools import ASSEMBLY, RawTools, UndefinedError, is_cplusplus
@@ -54,7 +55,7 @@ def field_type(parameter: Parameter) -> np.dtype[np.generic]:
     return POINTER if parameter.pointer else parameter.dtype
 
 
-class RawCode:
+class RawCode(Closing):
     """Compiled sources, to be linked at any address. A context manager: it holds a temporary folder.
 
     `signature` is that of the function, as declared or else as the preprocessed sources say.
@@ -101,12 +102,6 @@ class RawCode:
     def close(self) -> None:
         """Remove the temporary folder."""
         self._temporary.cleanup()
-
-    def __enter__(self) -> RawCode:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.close()
 
     def _advice(self, missing: Sequence[str]) -> str:
         """What to do about symbols that nobody defines."""

@@ -18,9 +18,7 @@ The board is as after power-up; RESET with mode 2 restarts it as it would the ch
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
+from ..backend.closing import Closing
 from ..compiler.errors import DeviceError
 from .simulator.firmware import firmware_elf
 from .simulator.native import Reason
@@ -36,7 +34,7 @@ DEFAULT_PSRAM = 32 << 20
 SLICE_INSTRUCTIONS = 4_000_000
 
 
-class SimulatedBoard:
+class SimulatedBoard(Closing):
     """One board of a chip revision; not for use by two threads at a time.
 
     `psram_size` is at least 4 MB, of which the firmware takes 2. With `timing`, cycles are estimates; without, a
@@ -93,11 +91,3 @@ class SimulatedBoard:
     def close(self) -> None:
         """Free the simulated chip."""
         self.simulator.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

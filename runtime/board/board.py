@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from ...backend.closing import Closing
 from ...backend.image import Image
 from ...backend.raw import RawCode
 from ...backend.target import ESP32P4
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..model import CompiledModel
 
 
-class Board:
+class Board(Closing):
     """A board behind an open port; a context manager. What is loaded on it is freed when it is closed.
 
     `chip_rev` is the revision that the board reports, else the one that the user gave, else "". `fills` is how many
@@ -143,14 +143,6 @@ class Board:
             if self._served_by is not None:
                 self._served_by.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _begin(self, fills: Sequence[int]) -> None:
         """Say the first word; what is served for one host at a time hangs up on a second one."""
         try:
@@ -197,7 +189,7 @@ class Board:
             raise InputError(what, "give --chip-rev v3 or v1 as the board's boot log says, or compile with --no-pie")
 
 
-class LoadedModel:
+class LoadedModel(Closing):
     """A model on a board: call it with rows. A context manager; closing it frees its memory there.
 
     `cycles` are those of the slowest run so far, by the board's counter; `counts` says what they are.
@@ -226,14 +218,6 @@ class LoadedModel:
     def close(self) -> None:
         """Free the model's memory on the board."""
         self.session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class KeptSession:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from ...backend.c_signature import ANYTHING, POINTER, Parameter
+from ...backend.closing import Closing
 from ...backend.pie.listing import listing
 from ...backend.raw import ARGUMENTS, ENTRY, PROBE_BASE, RawCode, Record, field_type
 from ...backend.source_lines import source_line
@@ -26,7 +26,7 @@ from .transport import ConnectionLostError
 ALIGNMENT = 128
 
 
-class RawFunction:
+class RawFunction(Closing):
     """A function in a board's memory; made by Board.jit. A context manager; closing it frees its memory there.
 
     `cycles` are those of the last call by the board's counter, 0 where its firmware has none; Board.counts says what.
@@ -102,14 +102,6 @@ class RawFunction:
     def forget(self) -> None:
         """The board has restarted: nothing is there to be freed."""
         self.address = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def _arguments(self) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
-from typing import Self
 
+from ...backend.closing import Closing
 from ...compiler.errors import P4CError
 from ..simulated_board import SimulatedBoard
 from .wire import CAPACITY, Wire
@@ -15,7 +14,7 @@ from .wire import CAPACITY, Wire
 IDLE_SECONDS = 0.05
 
 
-class VirtualBoard:
+class VirtualBoard(Closing):
     """A running virtual board; a context manager. `url` and `pty` ("" where there is none) are its ports.
 
     For `strict` see SimulatedBoard.
@@ -48,14 +47,6 @@ class VirtualBoard:
         self._thread.join()
         self._wire.close()
         self._board.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         try:

@@ -11,9 +11,8 @@ import select
 import socket
 import threading
 import time
-from types import TracebackType
-from typing import Self
 
+from ...backend.closing import Closing
 from ...compiler.errors import InputError
 
 # Bytes that wait for the chip before a host has to wait, and the size of one read.
@@ -26,7 +25,7 @@ SEND_SECONDS = 5.0
 LEAVING_SECONDS = 0.3
 
 
-class Wire:
+class Wire(Closing):
     """A served line; a context manager. `url` and `pty` ("" where the system has none) are what a host opens."""
 
     def __init__(self, port: int = 0, *, with_pty: bool = True) -> None:
@@ -74,14 +73,6 @@ class Wire:
         for descriptor in (self._master, self._slave):
             if descriptor >= 0:
                 os.close(descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _serve(self) -> None:
         while not self._closing:

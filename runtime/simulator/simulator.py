@@ -6,9 +6,8 @@ import ctypes
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
+from ...backend.closing import Closing
 from ...compiler.errors import DeviceError, InputError
 from .faults import device_fault
 from .native import (
@@ -50,7 +49,7 @@ class CallResult:
     cycles: int
 
 
-class Simulator:
+class Simulator(Closing):
     """One core with TCM, L2MEM, flash and PSRAM of its own; a context manager.
 
     Instances share nothing and release the GIL while they run, so each may live in a thread of its own;
@@ -94,14 +93,6 @@ class Simulator:
         if self._handle is not None:
             self._library.p4c_sim_destroy(self._handle)
             self._handle = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         # Missing where __init__ failed early.
