@@ -72,12 +72,7 @@ class RawCode(Closing):
         flags: Sequence[str] = (),
     ) -> None:
         self._firmware = firmware
-        for path in (*sources, *([firmware] if firmware else [])):
-            if not path.is_file():
-                raise InputError(f"there is no file {path}", "check the path")
-        for path in sources:
-            if path.suffix not in SUFFIXES:
-                raise InputError(f"{path} is no source that can be compiled", f"give files in {', '.join(SUFFIXES)}")
+        _check(sources, function, firmware)
         self._temporary = tempfile.TemporaryDirectory(prefix="p4c-raw-")
         self._folder = Path(self._temporary.name)
         self._tools = RawTools(toolchain, self._folder, [_from_here(flag) for flag in flags], chip_rev)
@@ -86,6 +81,9 @@ class RawCode(Closing):
             texts = {path.resolve(): self._tools.read(path.resolve()) for path in sources}
             known = [Source(text, is_cplusplus(path)) for path, text in texts.items() if path.suffix not in ASSEMBLY]
             self.signature = parse_signature(declaration) if declaration else read_signature(known, function)
+            if self.signature.name != function:
+                what = f"signature= declares {self.signature.name}, expected {function}"
+                raise InputError(what, "give the declaration of the function that is to be called")
             self._compile(texts)
         except BaseException:
             self.close()
@@ -109,8 +107,8 @@ class RawCode(Closing):
         library = set(re.findall(r"\b(\w+)\(", " ".join(declared))).intersection(missing)
         advice = 'define it in a source, without static, and in C++ as extern "C"'
         if library:
-            whose = "this firmware" if self._firmware else "bare code"
-            advice = f"{', '.join(sorted(library))} is a function of the C library, which {whose} has not: {advice}"
+            whose = "this firmware has" if self._firmware else "bare code has"
+            advice = f"{whose} no C library with {', '.join(sorted(library))}: {advice}"
         return advice + ("" if self._firmware else ", or give the ELF of a firmware that has it with firmware=")
 
     def _provided(self) -> str:
@@ -121,6 +119,9 @@ class RawCode(Closing):
             symbols = read_elf(self._firmware.read_bytes()).symbols
         except OSError as error:
             raise InputError(f"{self._firmware} cannot be read: {error.strerror}", "check the path") from error
+        except InputError as error:
+            advice = "give the .elf file that the board was flashed from"
+            raise InputError(f"{self._firmware} is no ELF file of a RISC-V chip", advice) from error
         named = (symbol for symbol in symbols if re.fullmatch(r"[A-Za-z_]\w*", symbol.name))
         return "".join(f"PROVIDE({symbol.name} = {symbol.address:#x});\n" for symbol in named)
 
@@ -147,6 +148,20 @@ class RawCode(Closing):
             self._tools.compile(path, text, str(index)) for index, (path, text) in enumerate(texts.items())
         ]
         self._objects.append(self._tools.compile(entry, "", "entry"))
+
+
+def _check(sources: Sequence[Path], function: str, firmware: Path | None) -> None:
+    """InputError for files that are not there, or that nobody can compile, and for what is no name."""
+    if not sources:
+        raise InputError("no source was given", "give one file or several")
+    for path in (*sources, *([firmware] if firmware else [])):
+        if not path.is_file():
+            raise InputError(f"there is no file {path}", "check the path")
+    for path in sources:
+        if path.suffix not in SUFFIXES:
+            raise InputError(f"{path} is no source that can be compiled", f"give files in {', '.join(SUFFIXES)}")
+    if not re.fullmatch(r"[A-Za-z_]\w*", function):
+        raise InputError(f"{function!r} is no name of a C function", "give the name alone, without parameters")
 
 
 def _from_here(flag: str) -> str:

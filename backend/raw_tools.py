@@ -134,7 +134,7 @@ def _explained(error: ToolchainError) -> ToolchainError:
             "functions; declare other functions of a firmware by hand, and give its ELF with firmware="
         )
     elif re.search(r"\berror:", output, re.IGNORECASE):
-        advice = "correct the source; the exception's notes have all that the compiler said"
+        advice = "correct the source, or what flags= says; the exception's notes have all that the compiler said"
     else:
         return error
     changed = ToolchainError(error.problems[0].what, advice)

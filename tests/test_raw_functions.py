@@ -307,6 +307,8 @@ def test_closed_functions_and_resets(board):
     add = board.jit(EXAMPLE, "add")
     with add:
         assert add(1, 2) == 3
+        assert repr(add) == f"<int32 add(int32 a, int32 b), at {add.address:#010x}>"
+    assert repr(add).endswith(", closed>")
     other = board.jit(EXAMPLE, "add")
     board.reset()
     for function in (add, other):
@@ -323,6 +325,11 @@ def test_closed_functions_and_resets(board):
         ((1.0, np.ones(2, np.float32), np.ones((2, 2), np.float32)[:, 0], 2), "is not contiguous and writable"),
         ((1.0, np.ones(1, np.float32), np.ones(1, np.float32), -1), "is -1, which is no uint32"),
         (("x", np.ones(1, np.float32), np.ones(1, np.float32), 1), "is 'x', which is no float32"),
+        ((1e39, np.ones(1, np.float32), np.ones(1, np.float32), 1), r"is 1e\+39, which is no float32"),
+        ((1j, np.ones(1, np.float32), np.ones(1, np.float32), 1), "is 1j, which is no float32"),
+        (([1], np.ones(1, np.float32), np.ones(1, np.float32), 1), r"is \[1\], which is no float32"),
+        ((1.0, np.ones(1, np.float32), np.ones(1, np.float32), 2**70), "which is no uint32"),
+        ((1.0, np.ones(1, np.float32), np.ones(1, np.float32), 1.5), "is 1.5, which is no uint32"),
     ],
 )
 def test_arguments_that_do_not_fit(board, arguments, text):
@@ -374,6 +381,22 @@ def test_what_compilers_say(board, tmp_path, toolchain):
         assert what in caught.value.problems[0].what
         assert advice in caught.value.problems[0].advice
         assert "reinstall" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"region": "spiram"}, "code cannot lie in 'spiram'\n.*any, l2mem, psram"),
+        ({"function": "dot(x)"}, r"'dot\(x\)' is no name of a C function"),
+        ({"signature": "int add(int x)"}, "signature= declares add, expected dot"),
+        ({"sources": []}, "no source was given"),
+        ({"firmware": EXAMPLE}, "vector.c is no ELF file of a RISC-V chip"),
+        ({"flags": "-O3 --bogus"}, "(?s)bogus.*correct the source, or what flags= says"),
+    ],
+)
+def test_options_that_are_wrong(board, options, error):
+    with pytest.raises((InputError, ToolchainError), match=f"(?i){error}"):
+        board.jit(**{"sources": EXAMPLE, "function": "dot"} | options)
 
 
 def test_missing_files(board, tmp_path):

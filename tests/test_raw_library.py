@@ -170,7 +170,7 @@ def test_what_nobody_has(jit, name, missing):
         jit(name, text)
     (problem,) = caught.value.problems
     assert problem.what == f"the code refers to {missing}, and nothing defines it"
-    assert (f"{missing} is a function of the C library" in problem.advice) == (missing != "somebody")
+    assert (f"no C library with {missing}" in problem.advice) == (missing != "somebody")
     assert "firmware=" in problem.advice
 
 

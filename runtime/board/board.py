@@ -20,7 +20,7 @@ from .link import FILLS, Link
 from .own import BOOT_SECONDS, PORT_SECONDS, OwnFirmware, identify
 from .own_session import OwnSession
 from .p4jit import Heap
-from .program import Program
+from .program import MEMORIES, Program
 from .raw import RawFunction
 from .session import BoardSession
 from .transport import DEFAULT_BAUD, ConnectionLostError, Transport
@@ -92,7 +92,7 @@ class Board(Closing):
         firmware: str | Path | None = None,
         region: str = "l2mem",
         toolchain: str = "zig",
-        flags: Sequence[str] = (),
+        flags: str | Sequence[str] = (),
     ) -> RawFunction:
         """Compile C, C++ or assembly files, put them into the board's memory, and return one of their functions.
 
@@ -101,9 +101,12 @@ class Board(Closing):
         the user's mistakes, DeviceError when memory does not suffice; see RawFunction and docs/raw-functions.md.
         """
         paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
+        if region not in MEMORIES:
+            raise InputError(f"code cannot lie in {region!r}", f"give region= one of {', '.join(MEMORIES)}")
         chip_rev = self.chip_rev or "v3"
+        words = flags.split() if isinstance(flags, str) else flags
         elf = None if firmware is None else Path(firmware)
-        with RawCode(paths, function, signature, find_toolchain(toolchain), chip_rev, elf, flags) as code:
+        with RawCode(paths, function, signature, find_toolchain(toolchain), chip_rev, elf, words) as code:
             made = RawFunction(self.firmware, code, region, chip_rev)
         self._sessions.append(made)
         return made

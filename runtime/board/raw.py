@@ -11,7 +11,7 @@ import numpy as np
 from ...backend.c_signature import ANYTHING, POINTER, Parameter
 from ...backend.closing import Closing
 from ...backend.pie.listing import listing
-from ...backend.raw import ARGUMENTS, ENTRY, PROBE_BASE, RawCode, Record, field_type
+from ...backend.raw import ARGUMENTS, ENTRY, PROBE_BASE, RawCode, Record
 from ...backend.source_lines import source_line
 from ...compiler.errors import DeviceError, DeviceFault, InputError
 from ...compiler.ir import Array
@@ -88,6 +88,9 @@ class RawFunction(Closing):
         finally:
             for block in blocks:
                 self._firmware.free(block)
+
+    def __repr__(self) -> str:
+        return f"<{self.signature}, {f'at {self.address:#010x}' if self.address else 'closed'}>"
 
     def inspect(self) -> str:
         """Sections, symbols, the memory map, and the disassembly of the code, as text."""
@@ -184,7 +187,9 @@ class RawFunction(Closing):
         yield f"\nmemory: {size:,} bytes of {MEMORIES[self.region]} at {base:#010x}..{base + size:#010x}"
         yield "\nsections"
         yield from (
-            f"  {s.address:#010x} {s.size:8,}  {s.name} {s.flags}" for s in self.elf.sections if "A" in s.flags
+            f"  {s.address:#010x} {s.size:8,}  {s.name} {s.flags}"
+            for s in self.elf.sections
+            if "A" in s.flags and s.size
         )
         yield "\nsymbols"
         yield from (f"  {s.address:#010x} {s.size:8,}  {s.name}" for s in self.elf.symbols if s.kind != "notype")
@@ -222,12 +227,13 @@ def _checked(parameter: Parameter, index: int, value: object) -> Array:
         if not value.flags.c_contiguous or (parameter.written and not value.flags.writeable):
             raise InputError(f"{place} is not contiguous and writable", "give np.ascontiguousarray(..) or a copy")
         return value
-    try:
-        number = np.array(value).reshape(())
-        stored = number.astype(field_type(parameter))
-        kept = stored == number or (parameter.dtype.kind == "f" and number.dtype.kind in "iuf")
-    except (TypeError, ValueError, OverflowError):
-        kept = False
+    number = np.asarray(value)
+    stored, kept = number, False
+    if number.ndim == 0 and number.dtype.kind in "biuf":
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = number.astype(parameter.dtype)
+        finite = np.isfinite(stored) == np.isfinite(number)
+        kept = bool(stored == number or (parameter.dtype.kind == "f" and finite))
     if not kept:
         raise InputError(f"{place} is {value!r}, which is no {parameter.dtype}", "give a number that the type holds")
     return stored
