@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from elftools.common.exceptions import ELFError
@@ -68,15 +69,29 @@ def read_elf(data: bytes) -> Elf:
 
     Raises InputError when the bytes are not a little-endian RISC-V ELF or are cut short.
     """
+    with _readable(data) as file:
+        return replace(_read(file), data=data)
+
+
+def read_symbols(data: bytes) -> tuple[Symbol, ...]:
+    """The symbols of any ELF by address, as of a firmware whose sections lie far apart; see read_elf."""
+    with _readable(data) as file:
+        return tuple(_symbols(file))
+
+
+@contextmanager
+def _readable(data: bytes) -> Iterator[ELFFile]:
+    """The bytes as a file of the right machine; InputError for whatever goes wrong with it."""
     try:
-        return replace(_read(ELFFile(io.BytesIO(data))), data=data)
+        file = ELFFile(io.BytesIO(data))
+        if file["e_machine"] != "EM_RISCV" or file.elfclass != 32:
+            raise ValueError(f"machine {file['e_machine']}, {file.elfclass} bits, expected 32-bit RISC-V")
+        yield file
     except (ELFError, ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
         raise InputError(f"not a readable ELF file: {error}", "give a model.elf that p4c wrote") from error
 
 
 def _read(file: ELFFile) -> Elf:
-    if file["e_machine"] != "EM_RISCV" or file.elfclass != 32:
-        raise ValueError(f"machine {file['e_machine']}, {file.elfclass} bits, expected 32-bit RISC-V")
     allocated = [s for s in file.iter_sections() if s["sh_flags"] & 2 and s["sh_size"]]
     base = min(section["sh_addr"] for section in allocated)
     extent = max(section["sh_addr"] + section["sh_size"] for section in allocated) - base

@@ -19,7 +19,7 @@ from ..compiler.errors import InputError, ToolchainError
 from .c_declarations import Source
 from .c_signature import POINTER, Parameter, Signature, parse_signature, read_signature
 from .closing import Closing
-from .elf import Elf, read_elf
+from .elf import Elf, read_elf, read_symbols
 from .pie.header import header_text
 from .raw_tools import ASSEMBLY, RawTools, UndefinedError, is_cplusplus
 from .toolchain import Toolchain
@@ -116,7 +116,7 @@ class RawCode(Closing):
         if self._firmware is None:
             return ""
         try:
-            symbols = read_elf(self._firmware.read_bytes()).symbols
+            symbols = read_symbols(self._firmware.read_bytes())
         except OSError as error:
             raise InputError(f"{self._firmware} cannot be read: {error.strerror}", "check the path") from error
         except InputError as error:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 import p4c
 from p4c.backend.c_signature import parse_signature
+from p4c.backend.elf import read_symbols
 from p4c.backend.raw import Record
 from p4c.backend.source_lines import source_line
+from p4c.backend.toolchain import find_toolchain
 from p4c.compiler.errors import DeviceError, DeviceFault, InputError, ToolchainError
 from p4c.runtime.board.virtual import VirtualBoard
 from p4c.runtime.simulator.firmware import firmware_path
@@ -266,6 +268,26 @@ def test_functions_of_the_firmware(board, tmp_path):
     with pytest.raises(ToolchainError, match="p4c_crc32") as caught:
         board.jit(path, "crc")
     assert "or give the ELF of a firmware that has it with firmware=" in str(caught.value)
+
+
+def test_a_firmware_with_sections_far_apart(board, tmp_path):
+    """As of ESP-IDF: code in flash, and in internal memory 256 MB behind it."""
+    where = next(
+        symbol.address for symbol in read_symbols(firmware_path().read_bytes()) if symbol.name == "p4c_crc32"
+    )
+    text = f'.globl checksum\n.set checksum, {where:#x}\n.section .flash, "ax"\n nop\n.section .ram, "aw"\n nop\n'
+    source(tmp_path, text, "app.s")
+    source(tmp_path, "SECTIONS { .flash 0x40000000 : { *(.flash) } .ram 0x4ff00000 : { *(.ram) } }", "app.ld")
+    zig = find_toolchain("zig")
+    zig.compile_object(tmp_path, "app.s", "app.o", ["-Wno-unused-command-line-argument"])
+    zig.link_image(tmp_path, ["app.o"], "app.ld", 0, "app.elf")
+    text = """
+    #include <stdint.h>
+    uint32_t checksum(uint32_t crc, const uint8_t *data, uint32_t size);
+    uint32_t crc(const uint8_t *data, uint32_t size) { return checksum(0, data, size); }
+    """
+    function = board.jit(source(tmp_path, text), "crc", firmware=tmp_path / "app.elf")
+    assert function(np.frombuffer(b"123456789", np.uint8), 9) == 0xCBF43926
 
 
 def test_declarations_are_those_that_the_compiler_sees(board, tmp_path):
