@@ -15,7 +15,6 @@ _WORDS = {
     r"__const(__)?": "const",
     r"__volatile(__)?": "volatile",
     r"__restrict(__)?": "restrict",
-    r"class": "struct",
 }
 _NOTHING = r"/\*.*?\*/|//[^\n]*|^[ \t]*#(?:\\\n|[^\n])*|\"(?:\\.|[^\"\\])*\"|(?<![0-9a-fA-F])'(?:\\.|[^'\\])*'"
 _ATTRIBUTE = r"\b(?:__attribute__|alignas|_Alignas|__asm__|__asm|asm)\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
@@ -86,7 +85,7 @@ def _pieces(source: Source) -> Iterator[_Piece]:
     """The declarations at the top of a file, without comments, literals and attributes."""
     packed = re.search(r"^\s*#\s*pragma\s+pack", source.text, re.MULTILINE) is not None
     inside, depth, current = not source.cplusplus, 0, ""
-    for token in re.findall(r"[{}();]|[^{}();]+", _plain(source.text)):
+    for token in re.findall(r"[{}();]|[^{}();]+", _plain(source)):
         if depth == 0 and token == "{" and current.split()[-2:] == ["extern", "__C__"]:
             inside, current = True, ""
         elif depth == 0 and token == "}":
@@ -100,15 +99,15 @@ def _pieces(source: Source) -> Iterator[_Piece]:
                 current = ""
 
 
-def _plain(text: str) -> str:
+def _plain(source: Source) -> str:
     """The text without comments, directives, literals and the compilers' own words."""
-    text = re.sub(r'\bextern\s+"C"', "extern __C__", text)
+    text = re.sub(r'\bextern\s+"C"', "extern __C__", source.text)
     text = re.sub(_NOTHING, " ", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(_ATTRIBUTE, lambda match: f" {_ODD} " if re.search("pack|align", match[0]) else " ", text)
     text = re.sub(r"\[\[.*?\]\]", " ", text)
     for pattern, word in _WORDS.items():
         text = re.sub(rf"\b({pattern})\b", word, text)
-    return text
+    return re.sub(r"\bclass\b", "struct", text) if source.cplusplus else text
 
 
 def _ends_with_body(text: str) -> bool:
@@ -178,7 +177,8 @@ def _body(piece: _Piece, match: re.Match[str]) -> str:
     """The members between the braces; "" where only the compiler knows how they lie."""
     start = match.end() - 1
     body = piece.text[start : _closing(piece.text, start) + 1]
-    return "" if piece.odd or re.search(r"[(:]", body) else body
+    # Bit fields, pointers to functions, methods; in brackets there may be sums and products.
+    return "" if piece.odd or re.search(r"[(:]", re.sub(r"\[[^]]*\]", "", body)) else body
 
 
 def _closing(text: str, start: int) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,9 @@ POINTER = np.dtype("uint32")
 ANYTHING = np.dtype("V")
 ADVICE = "Give its declaration with signature=, of numbers and pointers to them: int32_t f(const int8_t *x, int n)"
 _FUNCTIONS = "let the code choose among functions of its own by a number"
+_OPERATORS: Mapping[str, Callable[[int, int], int]] = {
+    **{"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv, "<<": operator.lshift}
+}
 # The names of types that a declaration may use without any header.
 _STANDARD = """
 typedef signed char int8_t; typedef short int16_t; typedef int int32_t; typedef long long int64_t;
@@ -124,6 +128,15 @@ def _parsed(text: str) -> c_ast.FileAST | None:
         return None
 
 
+def _size(node: c_ast.Node) -> int:
+    """The number of elements between brackets."""
+    if isinstance(node, c_ast.Constant) and node.type.endswith("int"):
+        return int(node.value.rstrip("uUlL"), 0)
+    if isinstance(node, c_ast.BinaryOp) and node.op in _OPERATORS:
+        return _OPERATORS[node.op](_size(node.left), _size(node.right))
+    raise _LaidOutElsewhereError
+
+
 class _Types:
     """The typedefs and structs of a parsed text, and what they make of the parameters of a function."""
 
@@ -217,9 +230,7 @@ class _Types:
     def _member(self, member: c_ast.Decl) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
         node, shape = self._expanded(member.type)[0], []
         while isinstance(node, c_ast.ArrayDecl):
-            if not isinstance(node.dim, c_ast.Constant):
-                raise _LaidOutElsewhereError
-            shape.append(int(node.dim.value.rstrip("uUlL"), 0))
+            shape.append(_size(node.dim))
             node = self._expanded(node.type)[0]
         if member.name is None or member.bitsize is not None:
             raise _LaidOutElsewhereError

@@ -75,7 +75,7 @@ class RawCode(Closing):
         _check(sources, function, firmware)
         self._temporary = tempfile.TemporaryDirectory(prefix="p4c-raw-")
         self._folder = Path(self._temporary.name)
-        self._tools = RawTools(toolchain, self._folder, [_from_here(flag) for flag in flags], chip_rev)
+        self._tools = RawTools(toolchain, self._folder, flags, chip_rev)
         try:
             self._prepare(chip_rev)
             texts = {path.resolve(): self._tools.read(path.resolve()) for path in sources}
@@ -162,11 +162,6 @@ def _check(sources: Sequence[Path], function: str, firmware: Path | None) -> Non
             raise InputError(f"{path} is no source that can be compiled", f"give files in {', '.join(SUFFIXES)}")
     if not re.fullmatch(r"[A-Za-z_]\w*", function):
         raise InputError(f"{function!r} is no name of a C function", "give the name alone, without parameters")
-
-
-def _from_here(flag: str) -> str:
-    """A flag for a compiler that runs in another folder."""
-    return f"-I{Path(flag[2:]).resolve()}" if flag.startswith("-I") else flag
 
 
 def entry_text(signature: Signature, *, support: bool, constructors: bool = False) -> str:

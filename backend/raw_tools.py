@@ -40,6 +40,7 @@ class RawTools:
 
     def __init__(self, toolchain: Toolchain, folder: Path, flags: Sequence[str], chip_rev: str) -> None:
         self._toolchain, self._folder, self._chip_rev = toolchain, folder, chip_rev
+        # Paths in the user's flags count from where he is.
         self._flags = (*flags, f"-I{folder}", "-idirafter", str(folder / "hosted"))
         self._libraries: tuple[Path, ...] = ()
 
@@ -56,7 +57,9 @@ class RawTools:
         if mentions_pie(text):
             self._assemble(source, text, name)
         else:
-            self._compiler((*_dialect(source), *FLAGS, *self._flags, "-c", str(source), "-o", result), source)
+            self._compiler(
+                (*_dialect(source), *FLAGS, *self._flags, "-c", str(source), "-o", str(self._folder / result)), source
+            )
         return result
 
     def link(self, objects: Sequence[str], base: int, result: str) -> None:
@@ -80,7 +83,8 @@ class RawTools:
         try:
             run_tool(argv, timeout=LINK_TIMEOUT, what="linking the code", cwd=self._folder)
         except ToolchainError as error:
-            names = re.findall(r"undefined (?:symbol: |reference to [`'])([\w$.]+)", _output(error))
+            found = re.findall(r"undefined (?:symbol: (.+)|reference to [`'](.+)')", _output(error))
+            names = [one or other for one, other in found]
             if not names:
                 raise
             raise UndefinedError(list(dict.fromkeys(names))) from error
@@ -91,20 +95,22 @@ class RawTools:
         debug = ["-g"] if source.suffix in ASSEMBLY else []
         if not debug:
             words = (*_dialect(source), *FLAGS, *self._toolchain.textual, *self._flags)
-            self._compiler((*words, "-S", str(source), "-o", f"{name}.s"), source)
-            text = (self._folder / f"{name}.s").read_text(encoding="utf-8")
+            written = self._folder / f"{name}.s"
+            self._compiler((*words, "-S", str(source), "-o", str(written)), source)
+            text = written.read_text(encoding="utf-8")
         try:
             text = with_words(text, self._chip_rev)
         except InputError as error:
             problem = error.problems[0]
             raise InputError(f"{source.name}: {problem.what}", problem.advice) from error
-        (self._folder / f"{name}.words.s").write_text(text, encoding="utf-8")
-        self._compiler((*debug, "-c", f"{name}.words.s", "-o", f"{name}.o"), source)
+        changed = self._folder / f"{name}.words.s"
+        changed.write_text(text, encoding="utf-8")
+        self._compiler((*debug, "-c", str(changed), "-o", str(self._folder / f"{name}.o")), source)
 
     def _compiler(self, words: Sequence[str], source: Path, doing: str = "compiling") -> str:
         argv = [*self._toolchain.command(), *self._toolchain.compile, ABI, *words]
         try:
-            return run_tool(argv, timeout=COMPILE_TIMEOUT, what=f"{doing} {source.name}", cwd=self._folder)
+            return run_tool(argv, timeout=COMPILE_TIMEOUT, what=f"{doing} {source.name}")
         except ToolchainError as error:
             raise _explained(error) from error
 

@@ -232,7 +232,7 @@ def test_structs_and_anything(board, tmp_path):
         add_bytes(np.array([None]), 4)
 
 
-def test_headers_and_flags(board, tmp_path):
+def test_headers_and_flags(board, tmp_path, monkeypatch):
     """Declarations of C's library, a header in another folder, macros; a definition of one's own replaces ours."""
     (tmp_path / "include").mkdir()
     source(tmp_path, "#define OFFSET 100", "include/offset.h")
@@ -246,7 +246,8 @@ def test_headers_and_flags(board, tmp_path):
     void *memset(void *to, int value, size_t count) { *(char *)to = 7; return to; }
     int f(char *x) { memset(x, 1, 2); return printf("A"); }
     """
-    flags = ["-O3", "-DCOUNT=3", f"-I{tmp_path / 'include'}"]
+    monkeypatch.chdir(tmp_path)
+    flags = ["-O3", "-DCOUNT=3", "-I", "include"]
     out = np.zeros(2, np.uint8)
     assert board.jit(source(tmp_path, text), "f", flags=flags)(out) == 65 + 103
     assert out.tolist() == [7, 0]
@@ -386,6 +387,16 @@ def test_memory_that_does_not_suffice(board, tmp_path):
 def test_sources_that_are_wrong(board, tmp_path, name, text, function, error):
     with pytest.raises((InputError, ToolchainError), match=error):
         board.jit(source(tmp_path, text, name), function)
+
+
+def test_what_nobody_defines_in_cplusplus(board, tmp_path):
+    text = 'int other(int x);\nextern "C" int *made(int);\nextern "C" int f(int x) { return other(x) + *new int; }'
+    with pytest.raises(ToolchainError) as caught:
+        board.jit(source(tmp_path, text, "code.cpp"), "f")
+    what = caught.value.problems[0].what
+    assert "other(int)" in what
+    assert "operator new(unsigned int)" in what
+    assert 'in C++ as extern "C"' in caught.value.problems[0].advice
 
 
 @pytest.mark.parametrize("toolchain", ["zig", "riscv64-unknown-elf-gcc"])

@@ -54,6 +54,7 @@ def signature(text, cplusplus=C):
             "enum kind { A, B = 1 << 4 }; typedef enum { C } mode; mode f(enum kind k, mode m) {}",
             "int32 f(int32 k, int32 m)",
         ),
+        ("int f(int class, int *new) { return class; }", "int32 f(int32 class, int32 *new)"),
         # What compilers read besides C.
         (
             'int g(void) { asm volatile("x{" : "=r"(a)); char c = \'{\'; }\n'
@@ -84,12 +85,16 @@ def test_structs_have_the_layout_of_c():
     #define N 2
     enum kind { A };
     typedef struct { float x; uint8_t y; } point;
-    struct all { char c; long long wide; point points[2]; struct all *next; enum kind kind; unsigned short s; };
+    struct all {
+        char c; long long wide; point points[2]; struct all *next; enum kind kind; unsigned short s;
+        int8_t taps[(1 << 2) - 1][2 * 2];
+    };
     void f(const struct all *all, point *p);
     """
     found = signature(text)
     point = np.dtype([("x", "f4"), ("y", "u1")], align=True)
     members = [("c", "u1"), ("wide", "i8"), ("points", point, 2), ("next", "u4"), ("kind", "i4"), ("s", "u2")]
+    members.append(("taps", "i1", (3, 4)))
     assert [p.dtype for p in found.parameters] == [np.dtype(members, align=True), point]
     assert str(found) == "void f(const struct all *all, point *p)"
 
