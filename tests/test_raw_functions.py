@@ -17,7 +17,6 @@ from p4c.backend.raw import Record
 from p4c.backend.source_lines import source_line
 from p4c.backend.toolchain import find_toolchain
 from p4c.compiler.errors import DeviceError, DeviceFault, InputError, ToolchainError
-from p4c.runtime.board.virtual import VirtualBoard
 from p4c.runtime.simulator.firmware import firmware_path
 
 from .foreign_firmware import ForeignFirmware
@@ -109,96 +108,6 @@ def test_objects_of_cplusplus(board, tmp_path):
     """
     function = board.jit(source(tmp_path, text, "objects.cpp"), "f")
     assert [function(2), function(2), function(3)] == [806, 907, 1009]
-
-
-def test_vector_instructions_through_the_header(board, tmp_path):
-    """p4c_pie.h has each instruction of the board's own revision as a macro."""
-    text = """
-    #include <stdint.h>
-    #include "p4c_pie.h"
-    void top(const int8_t *a, const int8_t *b, int8_t *y)
-    {
-        register const int8_t *x0 __asm__("a0") = a;
-        register const int8_t *x1 __asm__("a1") = b;
-        register int8_t *out __asm__("a2") = y;
-        __asm__ volatile(PIE_VLD_128_IP(q0, a0, 16) PIE_VLD_128_IP(q1, a1, 16) PIE_VMAX_S8(q2, q0, q1)
-                         PIE_VST_128_IP(q2, a2, 16) : "+r"(x0), "+r"(x1), "+r"(out) : : "memory");
-    }
-    """
-    a, b = (np.random.default_rng(seed).integers(-128, 128, 16).astype(np.int8) for seed in (3, 4))
-    y = np.zeros(16, np.int8)
-    board.jit(source(tmp_path, text), "top")(a, b, y)
-    np.testing.assert_array_equal(y, np.maximum(a, b))
-
-
-LOOP = r"""
-#include <stdint.h>
-#include "sizes.h"
-int32_t dot(const int8_t *x, const int8_t *y, int blocks)
-{
-    register const int8_t *a __asm__("a0") = x;
-    register const int8_t *b __asm__("a1") = y;
-    register int32_t sum __asm__("a2");
-    register int count __asm__("a3") = blocks;
-    register int shift __asm__("a4") = 0;
-    __asm__ volatile("esp.zero.xacc\n\t"
-                     "esp.lp.setup 0, %[count], 1f\n\t"
-                     "esp.vld.128.ip q0, %[a], 16; esp.vld.128.ip q1, %[b], BLOCK # both\n"
-                     "1: esp.vmulas.s8.xacc q0, q1\n\t"
-                     "esp.srs.s.xacc %[sum], %[shift]"
-                     : [sum] "=r"(sum), [a] "+r"(a), [b] "+r"(b) : [count] "r"(count), [shift] "r"(shift) : "memory");
-    return sum;
-}
-""".replace("BLOCK", '" SIZE "')
-
-
-def data(*seeds, size=64):
-    return [np.random.default_rng(seed).integers(-128, 128, size).astype(np.int8) for seed in seeds]
-
-
-@pytest.mark.parametrize("toolchain", ["zig", "riscv64-unknown-elf-gcc"])
-@pytest.mark.parametrize("chip_rev", ["v1", "v3"])
-def test_vector_instructions_by_their_names(tmp_path, chip_rev, toolchain):
-    """In inline assembly, with a hardware loop to a label; and the rule of the chip that this loop breaks."""
-    if toolchain != "zig" and shutil.which(toolchain) is None:
-        pytest.skip(f"{toolchain} is not installed")
-    source(tmp_path, '#define SIZE "16"', "sizes.h")
-    path = source(tmp_path, LOOP)
-    x, y = data(1, 2)
-    with VirtualBoard(chip_rev, with_pty=False, strict=False) as virtual, p4c.connect(virtual.url) as board:
-        dot = board.jit(path, "dot", toolchain=toolchain)
-        assert dot(x, y, 4) == np.dot(x.astype(int), y)
-        assert [line.split()[2] for line in dot.inspect().splitlines() if "esp.lp" in line] == ["esp.lp.setup"]
-
-
-def test_rules_of_the_chip(board, tmp_path):
-    if not board.firmware.simulated:
-        pytest.skip("a real chip does not check them")
-    source(tmp_path, '#define SIZE "16"', "sizes.h")
-    dot = board.jit(source(tmp_path, LOOP), "dot")
-    with pytest.raises(DeviceFault, match=r"dot has a hardware loop (of fewer than 8|whose set-up)") as caught:
-        dot(*data(1, 2), 4)
-    assert "p4c board --lenient" in str(caught.value)
-
-
-def test_vector_instructions_in_assembly(board, tmp_path):
-    text = """
-    #include "bytes.h"
-    .globl largest      # void largest(const int8_t *a, const int8_t *b, int8_t *y)
-    .type largest, @function
-largest: esp.vld.128.ip q0, a0, BYTES
-    esp.vld.128.ip q1, a1, BYTES
-    esp.vmax.s8 q2, q0, q1
-    esp.vst.128.ip q2, a2, 16
-    ret
-    .size largest, . - largest
-    """
-    source(tmp_path, "#define BYTES 16", "bytes.h")
-    declaration = "void largest(const int8_t *a, const int8_t *b, int8_t *y)"
-    largest = board.jit(source(tmp_path, text, "largest.S"), "largest", signature=declaration)
-    a, b, y = data(3, 4, 5, size=16)
-    largest(a, b, y)
-    np.testing.assert_array_equal(y, np.maximum(a, b))
 
 
 def test_structs_and_anything(board, tmp_path):
