@@ -21,11 +21,14 @@ from .c_signature import POINTER, Parameter, Signature, parse_signature, read_si
 from .closing import Closing
 from .elf import Elf, read_elf, read_symbols
 from .pie.header import header_text
+from .pie.statements import mentions_pie
 from .raw_tools import ASSEMBLY, RawTools, UndefinedError, is_cplusplus
 from .toolchain import Toolchain
 from .writer import CWriter
 
 ENTRY, ARGUMENTS = "p4c_raw_call", "p4c_raw_arguments"
+# For code without vector instructions, which are what differs.
+DEFAULT_REVISION = "v3"
 SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".S", ".s")
 # Where code is linked to find out its size; any address with the low bits of an aligned one.
 PROBE_BASE = 0x4FF4_0000
@@ -58,7 +61,8 @@ def field_type(parameter: Parameter) -> np.dtype[np.generic]:
 class RawCode(Closing):
     """Compiled sources, to be linked at any address. A context manager: it holds a temporary folder.
 
-    `signature` is that of the function, as declared or else as the preprocessed sources say.
+    `signature` is that of the function, as declared or else as the preprocessed sources say. `chip_rev` is "" where
+    nobody knows it: then there can be no vector instructions.
     """
 
     def __init__(
@@ -75,10 +79,13 @@ class RawCode(Closing):
         _check(sources, function, firmware)
         self._temporary = tempfile.TemporaryDirectory(prefix="p4c-raw-")
         self._folder = Path(self._temporary.name)
-        self._tools = RawTools(toolchain, self._folder, flags, chip_rev)
+        self._tools = RawTools(toolchain, self._folder, flags, chip_rev or DEFAULT_REVISION)
         try:
-            self._prepare(chip_rev)
+            self._prepare(chip_rev or DEFAULT_REVISION)
             texts = {path.resolve(): self._tools.read(path.resolve()) for path in sources}
+            if not chip_rev and any(map(mentions_pie, texts.values())):
+                what = "the board does not say its chip revision, and vector instructions of the wrong one crash it"
+                raise InputError(what, 'connect with chip_rev="v3" or "v1", as the board\'s boot log says')
             known = [Source(text, is_cplusplus(path)) for path, text in texts.items() if path.suffix not in ASSEMBLY]
             self.signature = parse_signature(declaration) if declaration else read_signature(known, function)
             if self.signature.name != function:

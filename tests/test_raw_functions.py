@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -237,6 +240,22 @@ def test_crashes_and_loops(board, tmp_path):
     with pytest.raises(DeviceError):
         forever(timeout=1.0)
     assert good(2) == 3
+
+
+def test_an_interrupt_ends_the_call(board, tmp_path):
+    """Ctrl-C: the board goes on, with its memory as before."""
+    text = "int forever(int *x) { for (;;) ++*(volatile int *)x; }\nint good(int x) { return x + 1; }"
+    path = source(tmp_path, text)
+    forever, good = board.jit(path, "forever"), board.jit(path, "good")
+    before = board.heap()
+    timer = threading.Timer(0.5, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        forever(np.zeros(1, np.int32), timeout=60)
+    assert good(1) == 2
+    assert board.heap() == before
+    assert time.monotonic() - started < 10
 
 
 def test_closed_functions_and_resets(board):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import p4c
-from p4c.compiler.errors import DeviceFault
+from p4c.compiler.errors import DeviceFault, InputError
 from p4c.runtime.board.virtual import VirtualBoard
+
+from .foreign_firmware import ForeignFirmware
 
 
 def source(folder, text, name="code.c"):
@@ -104,6 +106,21 @@ def test_rules_that_a_lenient_board_does_not_check(tmp_path):
                 assert board.jit(path, "dot")(x, y, 4) == np.dot(x.astype(int), y)
         finally:
             process.send_signal(signal.SIGINT)
+
+
+def test_boards_that_do_not_say_their_revision(tmp_path):
+    """Then it has to be said, for code with such instructions."""
+    source(tmp_path, '#define SIZE "16"', "sizes.h")
+    path = source(tmp_path, LOOP)
+    plain = source(tmp_path, '#include "p4c_pie.h"\nint f(int x) { return x + 1; }', "plain.c")
+    with ForeignFirmware() as firmware:
+        with p4c.connect(firmware.url) as board:
+            assert board.jit(plain, "f")(1) == 2
+            assert "c.addi" in board.jit(plain, "f").inspect()
+            with pytest.raises(InputError, match="does not say its chip revision"):
+                board.jit(path, "dot")
+        with p4c.connect(firmware.url, chip_rev="v3") as board:
+            assert " esp.lp.setup " in board.jit(path, "dot").inspect()
 
 
 def test_vector_instructions_in_assembly(board, tmp_path):

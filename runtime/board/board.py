@@ -103,11 +103,10 @@ class Board(Closing):
         paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
         if region not in MEMORIES:
             raise InputError(f"code cannot lie in {region!r}", f"give region= one of {', '.join(MEMORIES)}")
-        chip_rev = self.chip_rev or "v3"
         words = flags.split() if isinstance(flags, str) else flags
         elf = None if firmware is None else Path(firmware)
-        with RawCode(paths, function, signature, find_toolchain(toolchain), chip_rev, elf, words) as code:
-            made = RawFunction(self.firmware, code, region, chip_rev)
+        with RawCode(paths, function, signature, find_toolchain(toolchain), self.chip_rev, elf, words) as code:
+            made = RawFunction(self.firmware, code, region, self.chip_rev)
         self._sessions.append(made)
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections.abc import Callable
@@ -198,6 +199,12 @@ class OwnFirmware(P4Jit):
         """End the code that runs. Its thread is the one to read answers: this one's is not waited for."""
         number = self.numbered.next_number()
         self.numbered.transport.write(encode(Packet(Command.CANCEL, number=number)))
+
+    def stop(self) -> None:
+        """End the code that runs, whose answer nobody waits for any more."""
+        # Where a PING finds something running, that is cancelled.
+        with contextlib.suppress(DeviceError):
+            self.numbered.synchronize()
 
     def _ask_facts(self) -> Facts:
         return Facts(*FACTS.unpack_from(self.numbered.request(Command.BOARD, answer=FACTS.size)))

@@ -11,7 +11,7 @@ import numpy as np
 from ...backend.c_signature import ANYTHING, POINTER, Parameter
 from ...backend.closing import Closing
 from ...backend.pie.listing import listing
-from ...backend.raw import ARGUMENTS, ENTRY, PROBE_BASE, RawCode, Record
+from ...backend.raw import ARGUMENTS, DEFAULT_REVISION, ENTRY, PROBE_BASE, RawCode, Record
 from ...backend.source_lines import source_line
 from ...compiler.errors import DeviceError, DeviceFault, InputError
 from ...compiler.ir import Array
@@ -60,7 +60,7 @@ class RawFunction(Closing):
 
         Arrays are copied to the board, and back into themselves behind pointers without const. InputError for
         arguments that do not fit, DeviceFault for a crash, DeviceError when it takes more than `timeout` seconds.
-        Whatever happens, no memory of the board stays taken.
+        Whatever happens, no memory of the board stays taken; Ctrl-C ends the call on boards with p4c's own firmware.
         """
         self._check_open()
         parameters = self.signature.parameters
@@ -84,10 +84,14 @@ class RawFunction(Closing):
             self._firmware.write(self._arguments, bytes(record))
             self._execute(timeout)
             self._copy_back(checked, blocks)
-            return self._result()
-        finally:
-            for block in blocks:
-                self._firmware.free(block)
+            result = self._result()
+        except BaseException:
+            # What ended the call is told, and not what that does to this.
+            with contextlib.suppress(DeviceError):
+                self._free(blocks)
+            raise
+        self._free(blocks)
+        return result
 
     def __repr__(self) -> str:
         return f"<{self.signature}, {f'at {self.address:#010x}' if self.address else 'closed'}>"
@@ -115,6 +119,10 @@ class RawFunction(Closing):
             what = f"{self.signature.name} is not on the board any more: it was closed, or the board was reset"
             raise DeviceError(what, "call jit again")
 
+    def _free(self, blocks: Sequence[int]) -> None:
+        for block in blocks:
+            self._firmware.free(block)
+
     def _execute(self, timeout: float) -> None:
         entry = next(symbol.address for symbol in self.elf.symbols if symbol.name == ENTRY)
         try:
@@ -126,6 +134,10 @@ class RawFunction(Closing):
                 raise
             self._firmware.come_back(error)
             raise self._lost(self._firmware) from error
+        except KeyboardInterrupt:
+            if isinstance(self._firmware, OwnFirmware):
+                self._firmware.stop()
+            raise
 
     def _ended(self, error: RefusedError, timeout: float) -> DeviceError:
         """The words for a call that the board ended, or knows nothing of after a restart."""
@@ -197,7 +209,9 @@ class RawFunction(Closing):
         start = code.address - base
         names = {symbol.address: symbol.name for symbol in self.elf.functions}
         yield "\ncode"
-        yield from listing(self.elf.flat[start : start + code.size], code.address, self._chip_rev, names)
+        yield from listing(
+            self.elf.flat[start : start + code.size], code.address, self._chip_rev or DEFAULT_REVISION, names
+        )
 
 
 def allocated(firmware: P4Jit, size: int, region: str, what: str) -> int:
@@ -205,9 +219,8 @@ def allocated(firmware: P4Jit, size: int, region: str, what: str) -> int:
     address = firmware.alloc(size, region, ALIGNMENT)
     if not address:
         free = firmware.heap().free(region)
-        raise DeviceError(
-            f"{what} needs {size:,} bytes of {MEMORIES[region]}, the board has {free:,} free", "close others"
-        )
+        advice = "close others" + (', or give region="psram"' if region == "l2mem" else "")
+        raise DeviceError(f"{what} needs {size:,} bytes of {MEMORIES[region]}, the board has {free:,} free", advice)
     return address
 
 
