@@ -6,6 +6,7 @@ import difflib
 import os
 import pickle
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,6 +98,10 @@ def board(device):
         before = connected.heap()
         yield connected
     with device.connect() as again:
+        # What a system takes back for a task that was ended, it takes back when it is idle.
+        deadline = time.monotonic() + 2
+        while again.heap() != before and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert again.heap() == before
 
 

@@ -21,7 +21,10 @@ POOLS = [
 ]
 
 
-@pytest.mark.parametrize("options", [{"chip_rev": "v3"}, {"chip_rev": "v1"}, {"pie": False}])
+TARGETS = [{"chip_rev": "v3"}, pytest.param({"chip_rev": "v1"}, marks=pytest.mark.slow), {"pie": False}]
+
+
+@pytest.mark.parametrize("options", TARGETS)
 def test_pools(options):
     """Of one block of channels and more, beside another reader of the input and over it."""
     net = Net(51)

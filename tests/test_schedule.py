@@ -68,7 +68,7 @@ def small_network():
     return net.graph
 
 
-@pytest.mark.parametrize("chip_rev", ["v1", "v3"])
+@pytest.mark.parametrize("chip_rev", [pytest.param("v1", marks=pytest.mark.slow), "v3"])
 def test_values_do_not_depend_on_the_budget(chip_rev):
     graph = small_network()
     inputs = random_inputs(graph)
@@ -84,7 +84,7 @@ def test_values_do_not_depend_on_the_budget(chip_rev):
     assert {("psram", "psram"), ("l2mem", "psram", "l2mem"), ("l2mem", "l2mem")} <= places
 
 
-@pytest.mark.parametrize("chip_rev", ["v1", "v3"])
+@pytest.mark.parametrize("chip_rev", [pytest.param("v1", marks=pytest.mark.slow), "v3"])
 def test_tiles_of_rows_change_no_value(monkeypatch, chip_rev):
     """Every number of rows, on layers with borders, strides, single channels beside blocks, and 1x1 kernels."""
     for rows in (1, 2, 4, 5):
