@@ -36,14 +36,14 @@ def run(options: argparse.Namespace) -> int:
 
 def print_summary(summary: Summary, file: Path) -> None:
     """A line for each input and layer, and the totals."""
-    from ..runtime.render import console, plain_table, shortened
+    from ..runtime.render import Name, console, plain_table
 
     titles = ("layer", "operator", "input", "output", "weight scale", "scale", ">params", ">MACs")
-    rows = [
-        [shortened(tensor.name), "input", "", shape_text(tensor.shape), "", scale_text(tensor.quantization), "", ""]
+    rows: list[list[str | Name]] = [
+        [Name(tensor.name), "input", "", shape_text(tensor.shape), "", scale_text(tensor.quantization), "", ""]
         for tensor in summary.inputs
     ]
-    rows += [[shortened(layer.name), *_cells(layer)] for layer in summary.layers]
+    rows += [[Name(layer.name), *_cells(layer)] for layer in summary.layers]
     out = console()
     out.print(plain_table(titles, rows))
     macs = f"{summary.macs:,} MACs"

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ..backend.report import report
 from ..compiler.dump import archive_bytes
@@ -32,7 +34,7 @@ from .verify import LayersVerdict, Verdict
 
 WIDTH = 100
 MISMATCHES_SHOWN = 10
-NAME_WIDTH = 22
+LEAST_NAME_WIDTH, NAME_WIDTH = 10, 22
 
 
 def console() -> Console:
@@ -53,9 +55,26 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[ProgressCallback]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def shortened(name: str) -> str:
-    """The end of a name that is too long for a table; exporters put what tells nodes apart there."""
-    return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]
+class Name:
+    """A node's or tensor's name in a table: on one line, and only its end where there is no room for all of it.
+
+    Exporters put what tells names apart there.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        width = min(len(self.name), NAME_WIDTH)
+        return Measurement(min(width, LEAST_NAME_WIDTH), width).clamp(max_width=options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(shortened(self.name, options.max_width), no_wrap=True)
+
+
+def shortened(name: str, width: int) -> str:
+    """A name, or the end of it that so many characters hold."""
+    return name if len(name) <= width else "…" + name[len(name) + 1 - width :]
 
 
 def print_report(model: CompiledModel, output: Path, made: str, *, verbose: bool) -> None:
@@ -73,8 +92,8 @@ def print_report(model: CompiledModel, output: Path, made: str, *, verbose: bool
             "" if "acc_bound" not in layer else f"{layer['acc_bound'] + 1:,}{'' if layer['exact'] else ' inexact'}"
         )
         shape = "x".join(map(str, layer["shape"][1:]))
-        row = [escape(shortened(layer["node"])), layer["op"], shape, f"{layer['macs']:,}", bound]
-        table.add_row(*row, *([layer["kernel"]] if verbose else []))
+        row = [layer["op"], shape, f"{layer['macs']:,}", bound]
+        table.add_row(Name(layer["node"]), *row, *([layer["kernel"]] if verbose else []))
     out.print(table)
     out.print(
         f"\ncode {facts['code_bytes']:,} B, weights {facts['weights_bytes']:,} B, "
@@ -155,8 +174,7 @@ def print_layers(verdict: LayersVerdict) -> None:
         rows = f"{layer.identical:,} of {layer.rows:,}" if layer.tensor else "not in ONNX"
         mark = "[red]<- first divergence[/red]" if layer is first else ""
         lsb = f"{layer.max_lsb:g}" if layer.tensor else ""
-        node, tensor = (escape(shortened(name)) for name in (layer.node, layer.tensor))
-        table.add_row(str(layer.step), node, layer.op, tensor, rows, lsb, mark)
+        table.add_row(str(layer.step), Name(layer.node), layer.op, Name(layer.tensor), rows, lsb, mark)
     console().print(table)
 
 
@@ -213,15 +231,17 @@ def _choice(layer: LayerProfile) -> str:
     step, read = layer.step, layer.counters.read
     traffic = ", ".join(f"{size:,} B of {name}" for name, size in vars(read).items() if size)
     needs = [f"  not {name}: it needs that {' and '.join(missing)}" for name, missing in step.passed_over.items()]
-    return "\n".join([f"{shortened(step.node.loc or step.node.name)}: {step.kernel.name}, reads {traffic}", *needs])
+    return "\n".join(
+        [f"{shortened(step.node.loc or step.node.name, NAME_WIDTH)}: {step.kernel.name}, reads {traffic}", *needs]
+    )
 
 
 def print_measured(result: Measured) -> None:
     """A line for each layer as a board ran it, and the whole."""
     out = console()
-    rows = []
+    rows: list[list[str | Name]] = []
     for layer in result.layers:
-        name = escape(shortened(layer.step.node.loc or layer.step.node.name))
+        name = Name(layer.step.node.loc or layer.step.node.name)
         work = (f"{layer.step.macs:,}", f"{layer.cycles:,}", f"{layer.macs_per_cycle:.2f}", f"{layer.estimated:,}")
         rows.append([name, layer.step.kernel.name, *work])
     unit = "instruction" if "instructions" in result.counts else "cycle"
@@ -233,9 +253,8 @@ def print_measured(result: Measured) -> None:
     out.print(result.estimate, markup=False)
 
 
-def _profile_row(layer: LayerProfile) -> list[str]:
+def _profile_row(layer: LayerProfile) -> list[str | Name]:
     counters, memory = layer.counters, layer.counters.memory_stalls
-    name = escape(shortened(layer.step.node.loc or layer.step.node.name))
     work = (
         f"{layer.step.macs:,}",
         f"{counters.cycles:,}",
@@ -243,7 +262,7 @@ def _profile_row(layer: LayerProfile) -> list[str]:
         f"{layer.ceiling_percent:.0f} %",
     )
     return [
-        name,
+        Name(layer.step.node.loc or layer.step.node.name),
         layer.step.kernel.name,
         *work,
         f"{layer.code_bytes:,}",
@@ -275,13 +294,13 @@ def print_inspection(inspection: Inspection) -> None:
         out.print(plain_table(("function", ">address", ">bytes"), functions))
 
 
-def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str | Name]]) -> Table:
     """A plain table; a title that begins with > is set right."""
     table = Table(box=None, pad_edge=False)
     for title in titles:
         table.add_column(title.lstrip(">"), justify="right" if title.startswith(">") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(cell) if isinstance(cell, str) else cell for cell in row))
     return table
 
 

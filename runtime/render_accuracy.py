@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .accuracy import Accuracy, LayerAccuracy
-from .render import console, plain_table, shortened
+from .render import Name, console, plain_table
 
 
 def print_accuracy(accuracy: Accuracy) -> None:
@@ -19,10 +19,10 @@ def print_accuracy(accuracy: Accuracy) -> None:
         out.print(f"accuracy {ours} (without activation quantizers {reals})")
 
 
-def _row(layer: LayerAccuracy) -> list[str]:
+def _row(layer: LayerAccuracy) -> list[str | Name]:
     stored = layer.bits is not None
     return [
-        shortened(layer.node),
+        Name(layer.node),
         layer.op,
         f"2^{-layer.exponent}" if layer.exponent is not None else "",
         f"{layer.saturated_percent:.2f} %" if stored else "",
