@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..compiler.plan import Condition, Fields, Invocation, KernelDef, number
 from .conditions import BYTES, LANES, ONE_IMAGE, WORDS
 from .memory_order import Walk, array_fields, logical_steps, physical, physical_sizes
@@ -58,6 +60,34 @@ def _copy_parameters(call: Invocation) -> Fields:
     return permute_fields(Walk((call.node.type.elements,), ((1,),)))
 
 
+def moves_runs(fields: Fields) -> bool:
+    """True of a struct p4c_permute whose innermost axis are runs that begin alike in x, and at whole vectors in y."""
+    sizes, steps = fields["size"], fields["input_step"]
+    assert not isinstance(sizes, int)
+    assert not isinstance(steps, int)
+    *outer, inner = (number(steps, axis) for axis in steps)
+    pitch = number(sizes, f"[{MOST_LOOPS - 1}]") + number(fields, "padding")
+    return inner == 1 and not any(step % LANES for step in (*outer, pitch))
+
+
+def rows_kernel(op: str, parameters: Callable[[Invocation], Fields], *conditions: Condition) -> KernelDef:
+    """The row of p4c_permute_rows_s8 for an op that gives struct p4c_permute."""
+    runs = Condition(
+        "runs of bytes along the innermost axis begin at multiples of 16 bytes, in the input all as far behind one",
+        lambda call: moves_runs(parameters(call)),
+    )
+    return KernelDef(
+        name="permute_rows_s8",
+        op=op,
+        header="p4c_move.h",
+        symbol="p4c_permute_rows_s8",
+        record="p4c_permute",
+        parameters=parameters,
+        conditions=(BYTES, *conditions, runs),
+        pie=True,
+    )
+
+
 FEW_LOOPS = Condition(
     f"the axes, those that stay together as one, are at most {MOST_LOOPS}",
     lambda call: _transposed(call).merged().axes <= MOST_LOOPS,
@@ -85,6 +115,8 @@ MOVE_KERNELS: tuple[KernelDef, ...] = (
         conditions=(BYTES, ONE_IMAGE, PLANES_AND_PIXELS, ALIGNED_STEPS, WHOLE_BLOCK),
         pie=True,
     ),
+    rows_kernel("transpose", _transpose_parameters, FEW_LOOPS),
+    rows_kernel("reshape", _copy_parameters),
     *(
         KernelDef(
             name=f"permute_{suffix}_ref",

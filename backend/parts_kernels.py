@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from ..compiler.ops.parts import stored_fill
-from ..compiler.plan import Condition, Fields, Invocation, KernelDef
-from .conditions import BYTES
+from ..compiler.plan import Condition, Fields, Invocation, KernelDef, number
+from .conditions import BYTES, LANES
 from .memory_order import Walk, array_fields, physical, physical_sizes, physical_steps
-from .move_kernels import MOST_LOOPS, permute_fields
+from .move_kernels import MOST_LOOPS, permute_fields, rows_kernel
 
 # P4C_PARTS of p4c_parts.h.
 MOST_PARTS = 16
@@ -91,6 +91,25 @@ def _concat_parameters(call: Invocation) -> Fields:
     }
 
 
+def _joins_vectors(call: Invocation) -> bool:
+    """True when rows of a concat, and of its parts, begin at multiples of 16 bytes, and the last one ends there."""
+    fields = _concat_parameters(call)
+    steps = fields["step"]
+    assert not isinstance(steps, int)
+    rows = (number(fields, "row"), *(number(steps, at) for at in steps)) if number(fields, "rows") > 1 else ()
+    return not any(step % LANES for step in (call.node.type.bytes, *rows))
+
+
+def _pads_vectors(call: Invocation) -> bool:
+    """True when rows along the innermost axis are vectors in both tensors, and the input's part of one is too."""
+    *outer, inner = _padded_axes(call)
+    padding = physical_sizes(call.node.type)[1]
+    unpadded = inner.front == 0 and inner.size == inner.input_size
+    whole = inner.front % LANES == 0 and inner.input_size % LANES == 0
+    steps = (inner.size + padding, *(axis.input_step for axis in outer))
+    return (unpadded or whole) and not any(step % LANES for step in steps)
+
+
 FEW_LOOPS = Condition(
     f"the axes, those that stay together as one, are at most {MOST_LOOPS}",
     lambda call: _sliced(call).merged().axes <= MOST_LOOPS,
@@ -104,7 +123,34 @@ COMPUTED = Condition(
 )
 FEW_PARTS = Condition(f"there are at most {MOST_PARTS} parts", lambda call: len(call.node.operands) <= MOST_PARTS)
 
+WHOLE_ROWS = Condition(
+    "rows along the innermost axis begin at multiples of 16 bytes, the padding in them too", _pads_vectors
+)
+VECTOR_ROWS = Condition("rows of the result and of all parts begin at multiples of 16 bytes", _joins_vectors)
+
 PARTS_KERNELS: tuple[KernelDef, ...] = (
+    KernelDef(
+        name="concat_s8",
+        op="concat",
+        header="p4c_parts.h",
+        symbol="p4c_concat_s8",
+        record="p4c_concat",
+        parameters=_concat_parameters,
+        conditions=(BYTES, COMPUTED, FEW_PARTS, VECTOR_ROWS),
+        operands=0,
+        pie=True,
+    ),
+    rows_kernel("slice", _slice_parameters, FEW_LOOPS),
+    KernelDef(
+        name="pad_s8",
+        op="pad",
+        header="p4c_parts.h",
+        symbol="p4c_pad_s8",
+        record="p4c_pad",
+        parameters=_pad_parameters,
+        conditions=(BYTES, FEW_AXES, WHOLE_ROWS),
+        pie=True,
+    ),
     KernelDef(
         name="permute_s8_ref",
         op="slice",

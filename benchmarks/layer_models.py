@@ -128,3 +128,14 @@ def requantize(channels: int, size: int) -> Build:
         return net.quantize(net.node("Relu", x), INPUT_E - 1)
 
     return build
+
+
+def concat(channels: tuple[int, ...], size: int) -> Build:
+    """Images that convolutions make of one, put together channel behind channel."""
+
+    def build(net: LayerModel) -> str:
+        x = net.input(16, size, size)
+        parts = [net.weighted("Conv", x, (each, 16, 1, 1)) for each in channels]
+        return net.node("Concat", *parts, axis=1)
+
+    return build

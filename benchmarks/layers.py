@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-from layer_models import Build, LayerModel, add, conv, gate, gemm, requantize
+from layer_models import Build, LayerModel, add, concat, conv, gate, gemm, requantize
 
 import p4c
 from p4c.backend.emit import layer_functions, layer_key
@@ -132,6 +132,7 @@ LAYERS = (
     Layer("add 64 ch, 12x12, which fits L1", add(64, 12), 3.0, "", "3.18"),
     Layer("product with one pixel 64 ch, 24x24, in place", gate(64, 24), 0, "", "", ops=("qmul",)),
     Layer("requantize 64 ch, 24x24, in place", requantize(64, 24), 0, "", "", ops=("requantize",)),
+    Layer("concat 24 and 40 ch, 24x24", concat((24, 40), 24), 0, "", "", ops=("concat",)),
 )
 # name: most cycles (0: no goal), ESP-DL's, trial kernels'.
 NETWORK_GOALS = {

@@ -40,7 +40,21 @@ P4C_INLINE void p4c_permute_s32_ref(struct p4c_permute p, const int32_t *x, int3
 }
 
 #if P4C_PIE
+#include "p4c_pie_move.h"
 #include "p4c_transpose_pie.h"
+
+/* The PIE form where the innermost axis is one run of bytes in x too: runs in y begin at multiples of 16 bytes, and runs
+ * in x all at the same distance from one. */
+P4C_INLINE void p4c_permute_rows_s8(struct p4c_permute p, const int8_t *x, int8_t *y)
+{
+    int pitch = p.size[5] + p.padding;
+    for (int a = 0; a < p.size[0]; a++)
+        for (int b = 0; b < p.size[1]; b++)
+            for (int c = 0; c < p.size[2]; c++)
+                for (int d = 0; d < p.size[3]; d++, y += p.size[4] * pitch)
+                    p4c_pie_move_rows(p.size[4], p.size[5], x + p4c_permuted(p, a, b, c, d, 0, 0), p.input_step[4],
+                                      p.input_offset % P4C_LANES, y, pitch, 0);
+}
 
 /* A matrix of bytes: in_step from row to row of x, out_step from column to column, which are the rows of y. */
 struct p4c_transpose {
