@@ -74,18 +74,21 @@ def test_a_board_that_does_not_come_back(tmp_path, small):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chip_rev", ["v3", "v1"])
-def test_the_suite_with_a_port(tmp_path, chip_rev):
+@pytest.mark.parametrize(
+    ("chip_rev", "files"),
+    [("v3", []), ("v1", [f"tests/test_board_{name}.py" for name in ("instructions", "models", "programs")])],
+)
+def test_the_suite_with_a_port(tmp_path, chip_rev, files):
     """pytest --device=PORT, over a serial port, on a board that restarts at faults; and what it writes."""
     report = tmp_path / "report.md"
     with RestartingBoard(tmp_path, chip_rev=chip_rev) as board:
         # What is slow runs on virtual boards elsewhere.
         options = [f"--device={board.port}", f"--board-report={report}", "-m", "board and not slow"]
-        command = [sys.executable, "-m", "pytest", *options]
+        command = [sys.executable, "-m", "pytest", *options, *files]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     assert f"board: {board.port} (p4c sim" in done.stdout
-    assert board.restarts > 0
+    assert (board.restarts > 0) == (not files)
     text = report.read_text()
     assert f"Chip revision {chip_rev}" in text
     assert "This board is simulated" in text
