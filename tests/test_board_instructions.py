@@ -197,6 +197,8 @@ def compare(board, device, family: str, states: int, seed: int) -> None:
 
 def check(case: Case, rev: str, state: PieState, found: PieState, memory: FlatMemory) -> None:
     """Execute the case in the model from the state that the board had, and compare."""
+    # The program read CFG after it had loaded it, which clears the note that something saturated before.
+    state.read_cfg()
     before = snapshot(state)
     execute(state, memory, case.instruction, case.operands, rev)
     if case.instruction.family.startswith(READS_OUT):

@@ -34,6 +34,10 @@ def read_layers(path: Path) -> list[Layer]:
                 quantized[node.output[0]] = (stored(weights, exponent_of_weights), exponent_of_weights)
             else:
                 exponent = round(-np.log2(scale))
+        elif node.op_type == "DequantizeLinear" and node.input[0] in arrays:
+            integers, scale = arrays[node.input[0]].copy(), arrays[node.input[1]].item()
+            quantized[node.output[0]] = integers, round(-np.log2(scale))
+            arrays[node.output[0]] = integers * np.float32(scale)
         elif node.op_type == "DequantizeLinear" and node.input[0] in quantized:
             quantized[node.output[0]] = quantized[node.input[0]]
         elif node.op_type in ("Conv", "Gemm"):
