@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 
 import numpy as np
@@ -60,7 +60,8 @@ class Pair:
         """Compare the instruction on one random state, with random operands."""
         fields = instruction.encodings[self.rev].fields
         operands = {field.name: self.rng.choice(field.values) for field in fields}
-        self.check_state(instruction, operands, self.random_state(instruction, operands))
+        state = random_state(self.rng, instruction, operands, scalars(operands), POINTER)
+        self.check_state(instruction, operands, state)
 
     def check_state(self, instruction: Instruction, operands: dict[str, int], state: PieState) -> None:
         """Run the instruction on a state in both, and compare everything that it may change."""
@@ -75,24 +76,6 @@ class Pair:
         if stop.reason != Reason.LIMIT or self.sim.pc != CODE + 4 or different:
             told = f"{instruction.mnemonic} {operands} on {self.rev}, {word:#010x}, from {before}"
             pytest.fail(f"{told}: fault {stop.fault}, pc {self.sim.pc:#x}, {different}")
-
-    def random_state(self, instruction: Instruction, operands: dict[str, int]) -> PieState:
-        rng, state = self.rng, PieState()
-        for number in scalars(operands):
-            state.set_x(number, rng.choice((rng.getrandbits(32), rng.randrange(64), 0x80000000, 0x7FFFFFFF, 0)))
-        if instruction.memory or instruction.family.endswith("indexed"):
-            step = rng.choice((0, 1, -1, 16, -16, 48, -4096, rng.randrange(-4096, 4096)))
-            state.set_x(operands.get("rs2", 8), step)
-            state.set_x(operands["rs1"], POINTER + rng.choice((0, 16, 4080, rng.randrange(4096))))
-        state.cfg = rng.getrandbits(32) & (CFG_WRITABLE | 0xC)
-        state.sar, state.sar_byte, state.fft_bit_width = rng.randrange(64), rng.randrange(16), rng.randrange(16)
-        state.ua_state[:] = random_bytes(rng, 16)
-        state.xacc = rng.choice((rng.getrandbits(40), rng.getrandbits(20), (1 << 39) - 5, 1 << 39, (1 << 40) - 3))
-        for number in range(8):
-            state.q[number] = random_vector(rng)
-        amount = state.x(operands["rs1"]) & 63 if "rs1" in operands else rng.randrange(64)
-        state.qacc[:] = random_accumulators(rng, instruction.lanes, amount)
-        return state
 
     def load(self, state: PieState, numbers: set[int], word: int) -> None:
         registers = PieRegisters(
@@ -126,6 +109,28 @@ class Pair:
     def check_memory(self) -> None:
         """The simulator wrote nothing that the model did not."""
         assert self.sim.read(DATA, DATA_SIZE) == self.memory.data
+
+
+def random_state(
+    rng: Random, instruction: Instruction, operands: dict[str, int], numbers: Iterable[int], pointer: int
+) -> PieState:
+    """A state with these integer registers; an instruction that reaches memory does so behind `pointer`."""
+    state = PieState()
+    for number in numbers:
+        state.set_x(number, rng.choice((rng.getrandbits(32), rng.randrange(64), 0x80000000, 0x7FFFFFFF, 0)))
+    if instruction.memory or instruction.family.endswith("indexed"):
+        step = rng.choice((0, 1, -1, 16, -16, 48, -4096, rng.randrange(-4096, 4096)))
+        state.set_x(operands.get("rs2", 8), step)
+        state.set_x(operands["rs1"], pointer + rng.choice((0, 16, 4080, rng.randrange(4096))))
+    state.cfg = rng.getrandbits(32) & (CFG_WRITABLE | 0xC)
+    state.sar, state.sar_byte, state.fft_bit_width = rng.randrange(64), rng.randrange(16), rng.randrange(16)
+    state.ua_state[:] = random_bytes(rng, 16)
+    state.xacc = rng.choice((rng.getrandbits(40), rng.getrandbits(20), (1 << 39) - 5, 1 << 39, (1 << 40) - 3))
+    for number in range(8):
+        state.q[number] = random_vector(rng)
+    amount = state.x(operands["rs1"]) & 63 if "rs1" in operands else rng.randrange(64)
+    state.qacc[:] = random_accumulators(rng, instruction.lanes, amount)
+    return state
 
 
 def scalars(operands: dict[str, int]) -> set[int]:

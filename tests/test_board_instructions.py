@@ -18,9 +18,9 @@ from p4c.backend.pie.registers import ABI_NAMES
 from p4c.backend.pie.state import CFG_MIS_LD, CFG_MIS_ST, CFG_WRITABLE, PieState
 from p4c.backend.pie.table import Instruction, encode
 
-from .board_code import BoardCode
+from .board_code import ENABLE_PIE, BoardCode
 from .simulator_encoding import li
-from .simulator_pie import modelled, random_accumulators, random_bytes, random_vector, snapshot
+from .simulator_pie import modelled, random_state, snapshot
 from .simulator_timed import RETURN, Line, addi, lw, sw
 
 STATES = 3
@@ -43,7 +43,6 @@ SAVED = (1, 8, 9, *range(18, 28))
 A0, A1, SP = 10, 11, 2
 SAVE_AREA = 64
 READS_OUT = "srcmb"
-ENABLE_PIE = 0x7F20E073  # csrsi 0x7f2, 1
 
 
 @dataclasses.dataclass
@@ -87,24 +86,11 @@ def random_case(rng: Random, instruction: Instruction, rev: str, data: int, cfg:
         )
         for field in instruction.encodings[rev].fields
     }
-    state = PieState()
-    for number in range(32):
-        state.set_x(number, rng.choice((rng.getrandbits(32), rng.randrange(64), 0x80000000, 0x7FFFFFFF, 0)))
-    if instruction.memory or instruction.family.endswith("indexed"):
-        step = rng.choice((0, 1, -1, 16, -16, 48, -4096, rng.randrange(-4096, 4096)))
-        state.set_x(operands.get("rs2", 8), step)
-        state.set_x(operands["rs1"], data + 2 * DATA // 5 + rng.choice((0, 16, 4080, rng.randrange(4096))))
-    for number in range(8):
-        state.q[number] = random_vector(rng)
-        if instruction.family.endswith("indexed"):
-            # Indices of lanes of at most 8 bytes.
-            state.q[number] = (state.q[number].view(np.uint16) & 0x7FF).view(np.uint8)
-    state.cfg = rng.getrandbits(32) & CFG_WRITABLE | cfg
-    state.sar, state.sar_byte, state.fft_bit_width = rng.randrange(64), rng.randrange(16), rng.randrange(16)
-    state.ua_state[:] = random_bytes(rng, 16)
-    state.xacc = rng.choice((rng.getrandbits(40), rng.getrandbits(20), (1 << 39) - 5, 1 << 39, (1 << 40) - 3))
-    amount = state.x(operands["rs1"]) & 63 if "rs1" in operands else rng.randrange(64)
-    state.qacc[:] = random_accumulators(rng, instruction.lanes, amount)
+    state = random_state(rng, instruction, operands, range(32), data + DATA // 3)
+    state.cfg = state.cfg & CFG_WRITABLE | cfg
+    if instruction.family.endswith("indexed"):
+        # Indices of lanes of at most 8 bytes.
+        state.q[:] = (state.q.view(np.uint16) & 0x7FF).view(np.uint8)
     return Case(instruction, operands, state)
 
 

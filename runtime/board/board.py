@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from ...compiler.errors import DeviceError, InputError
 from ...compiler.ir import Array
 from ..device import ALL_STEPS, Progress, RunResult, Session, no_progress
 from .link import FILLS, Link
-from .own import BOOT_SECONDS, PORT_SECONDS, OwnFirmware, identify
+from .own import OwnFirmware, identify
 from .own_session import OwnSession
 from .p4jit import Heap
 from .program import MEMORIES, Program
@@ -123,14 +122,7 @@ class Board(Closing):
         else:
             raise DeviceError(f"{self.port} has no line to reset the board by", "restart what serves it")
         self._forget()
-        deadline = time.monotonic() + BOOT_SECONDS
-        while True:
-            try:
-                self._meet_again()
-                break
-            except DeviceError:
-                if time.monotonic() >= deadline:
-                    raise
+        self.link.meet_again()
         self._identify(self.chip_rev)
 
     def close(self) -> None:
@@ -171,13 +163,6 @@ class Board(Closing):
         for session in self._sessions:
             session.forget()
         self._sessions.clear()
-
-    def _meet_again(self) -> None:
-        """Synchronize after a restart, in which a USB port vanishes for a while and comes back."""
-        if self._transport.is_hardware:
-            time.sleep(PORT_SECONDS)
-            self._transport.reopen()
-        self.link.synchronize()
 
     def _check_revision(self, program: Program) -> None:
         """DeviceError when the image is for another chip; InputError when nobody knows the chip and it matters."""

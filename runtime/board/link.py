@@ -20,6 +20,10 @@ PATIENCE = 1.0
 # How often a request is sent whose answers come back damaged, or not at all.
 ATTEMPTS = 4
 
+# How long a chip may take from reset to its first answer, and how often to look for its port. Seconds.
+BOOT_SECONDS = 5.0
+PORT_SECONDS = 0.2
+
 # Zero bytes that end a packet somebody began: the first helps against noise, the last against any length.
 FILLS = (16, 4096, 65536, LARGEST_PAYLOAD)
 QUICK_FILLS = FILLS[:2]
@@ -142,6 +146,23 @@ class Link:
         raise NoAnswerError(
             what, "check that a board with p4c's or P4-JIT's firmware is there; if it hangs, reset it"
         )
+
+    def meet_again(self) -> None:
+        """Synchronize with a chip that restarts, in which a USB port vanishes for a while and comes back.
+
+        DeviceError when there is no answer in BOOT_SECONDS.
+        """
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            try:
+                if self.transport.is_hardware:
+                    time.sleep(PORT_SECONDS)
+                    self.transport.reopen()
+                self.synchronize()
+                return
+            except DeviceError:
+                if time.monotonic() >= deadline:
+                    raise
 
     def _receive(self, command: int, seconds: float) -> Packet | Damage | None:
         """The next answer to `command`, or the first damage; None when nothing of the kind comes in time."""

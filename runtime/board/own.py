@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,10 +21,6 @@ EXTENSION = 1
 
 # Seconds of silence after trouble until the board has told its own.
 SILENCE = 0.5
-
-# How long a chip may take from reset to its first answer, and how often to look for its port. Seconds.
-BOOT_SECONDS = 5.0
-PORT_SECONDS = 0.2
 
 FACTS = struct.Struct("<BBHIIIIIIII")
 FAULT = struct.Struct("<IIIIIIII")
@@ -120,19 +115,12 @@ class OwnFirmware(P4Jit):
 
     def come_back(self, lost: ConnectionLostError) -> None:
         """Open a port again that went away with its board's restart, as USB ports do; raises `lost` otherwise."""
-        transport = self.numbered.transport
-        if not transport.is_hardware:
+        if not self.numbered.transport.is_hardware:
             raise lost
-        deadline = time.monotonic() + BOOT_SECONDS
-        while True:
-            try:
-                transport.reopen()
-                self.numbered.synchronize()
-                break
-            except DeviceError:
-                if time.monotonic() >= deadline:
-                    raise lost from None
-                time.sleep(PORT_SECONDS)
+        try:
+            self.numbered.meet_again()
+        except DeviceError:
+            raise lost from None
         if not self.has_restarted():
             raise lost
 
